@@ -1,0 +1,9 @@
+//! The delivery rules: which worker gets an event, what follows from an attempt, and in which order
+//! things become durable. Used by the router and by the Lambda function alike; the outside is reached
+//! through the ports of the domain and through [`Target`].
+
+mod roster;
+mod target;
+
+pub use roster::{Member, Roster, Snapshot};
+pub use target::{Candidate, Target, TargetError, Verdict};

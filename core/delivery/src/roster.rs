@@ -1,0 +1,160 @@
+//! The workers that are known here, ready to be matched.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Semaphore, watch};
+use workmanager_core_domain::{Topic, Worker, WorkerId, ports::Revision, worker::Desired};
+
+/// A worker with what matching and running it needs. Replaced as a whole when its definition changes,
+/// so whoever holds one sees one definition only.
+#[derive(Debug)]
+pub struct Member {
+    /// Its definition.
+    pub worker: Arc<Worker>,
+    /// The definition's revision.
+    pub revision: Revision,
+    /// Room for attempts in flight; shared with the member's successors while the limit stays.
+    pub slots: Arc<Semaphore>,
+}
+
+/// All members at one moment.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    members: BTreeMap<WorkerId, Arc<Member>>,
+    names: HashMap<String, WorkerId>,
+    topics: HashMap<Topic, Vec<Arc<Member>>>,
+}
+
+/// The current snapshot, and a signal when it changes. Readers never wait.
+#[derive(Debug)]
+pub struct Roster {
+    current: ArcSwap<Snapshot>,
+    changed: watch::Sender<u64>,
+    writing: std::sync::Mutex<()>,
+}
+
+impl Snapshot {
+    fn new(members: BTreeMap<WorkerId, Arc<Member>>) -> Self {
+        let mut topics: HashMap<Topic, Vec<Arc<Member>>> = HashMap::new();
+        let mut names = HashMap::new();
+        for member in members.values() {
+            names.insert(member.worker.name.as_str().to_owned(), member.worker.id);
+            for topic in &member.worker.topics {
+                topics.entry(topic.clone()).or_default().push(member.clone());
+            }
+        }
+        Self { members, names, topics }
+    }
+
+    /// A member by its id.
+    #[must_use]
+    pub fn get(&self, id: WorkerId) -> Option<&Arc<Member>> {
+        self.members.get(&id)
+    }
+
+    /// A member by its name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Arc<Member>> {
+        self.names.get(name).and_then(|id| self.members.get(id))
+    }
+
+    /// Every member, in the order of ids, which is the order of creation.
+    pub fn members(&self) -> impl DoubleEndedIterator<Item = &Arc<Member>> {
+        self.members.values()
+    }
+
+    /// Members after `after`, in the order of ids.
+    pub fn members_after(&self, after: Option<WorkerId>) -> impl Iterator<Item = &Arc<Member>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let start = after.map_or(Unbounded, Excluded);
+        self.members.range((start, Unbounded)).map(|(_, member)| member)
+    }
+
+    /// The members of a topic, running or not.
+    #[must_use]
+    pub fn on(&self, topic: &Topic) -> &[Arc<Member>] {
+        self.topics.get(topic).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every topic that a member names.
+    pub fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.keys()
+    }
+
+    /// Whether some member takes events of `topic` now.
+    #[must_use]
+    pub fn is_open(&self, topic: &Topic) -> bool {
+        self.on(topic).iter().any(|member| member.worker.desired == Desired::Running)
+    }
+
+    /// Whether some member owns `topic`'s events: it ran once and is not deleted.
+    #[must_use]
+    pub fn is_owned(&self, topic: &Topic) -> bool {
+        self.on(topic).iter().any(|member| member.worker.started_once)
+    }
+}
+
+impl Default for Roster {
+    fn default() -> Self {
+        Self { current: ArcSwap::default(), changed: watch::Sender::new(0), writing: std::sync::Mutex::new(()) }
+    }
+}
+
+impl Roster {
+    /// The members now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Tells of every change from now on.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Puts all `workers` in at once, as at a start.
+    pub fn load(&self, workers: impl IntoIterator<Item = (Worker, Revision)>) {
+        self.change(|members| {
+            for (worker, revision) in workers {
+                insert(members, worker, revision);
+            }
+        });
+    }
+
+    /// Puts `worker` in, or replaces its definition if `revision` is newer than the known one.
+    pub fn put(&self, worker: Worker, revision: Revision) {
+        self.change(|members| insert(members, worker, revision));
+    }
+
+    /// Takes a worker out.
+    pub fn remove(&self, id: WorkerId) {
+        self.change(|members| {
+            members.remove(&id);
+        });
+    }
+
+    fn change(&self, edit: impl FnOnce(&mut BTreeMap<WorkerId, Arc<Member>>)) {
+        let _writing = self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut members = self.current.load().members.clone();
+        edit(&mut members);
+        self.current.store(Arc::new(Snapshot::new(members)));
+        self.changed.send_modify(|count| *count += 1);
+    }
+}
+
+fn insert(members: &mut BTreeMap<WorkerId, Arc<Member>>, worker: Worker, revision: Revision) {
+    let known = members.get(&worker.id);
+    if known.is_some_and(|known| known.revision >= revision) {
+        return;
+    }
+    let slots = known.filter(|known| known.worker.limits.concurrency == worker.limits.concurrency).map_or_else(
+        || Arc::new(Semaphore::new(worker.limits.concurrency.get() as usize)),
+        |known| known.slots.clone(),
+    );
+    members.insert(worker.id, Arc::new(Member { worker: Arc::new(worker), revision, slots }));
+}

@@ -1,0 +1,166 @@
+//! How an attempt ended.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Event, Timestamp};
+
+/// How one attempt ended. One total function (`core/delivery`) decides what follows from it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The worker answered with an event, as the worker made it: not yet filled in.
+    Replied(Box<Event>),
+    /// The worker answered with nothing.
+    NoReply,
+    /// The worker, or loading it, failed.
+    Failed(Failure),
+    /// No attempt began: no room there now.
+    Overloaded {
+        /// Who had no room, and what to do.
+        message: String,
+    },
+    /// The worker's process died during the attempt.
+    EngineLost {
+        /// Exit code or signal, in words.
+        message: String,
+    },
+    /// The deadline passed; the process was killed.
+    TimedOut {
+        /// The limit that was overrun.
+        limit: Duration,
+    },
+    /// It is not known whether the worker ran: the answer has no final frame.
+    Unknown {
+        /// What was seen.
+        message: String,
+    },
+}
+
+/// What went wrong in the worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// What kind of failure it is.
+    pub kind: FailureKind,
+    /// Whether the same attempt may succeed later.
+    pub retryable: bool,
+    /// The engine's own type name, as in `ValueError`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_type: Option<String>,
+    /// One line for people.
+    pub message: String,
+    /// The worker's own stack, from its first line on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+}
+
+/// The kinds of failure; their codes are stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The worker raised an exception.
+    Exception,
+    /// The code does not load: syntax, import, missing entry.
+    LoadFailed,
+    /// The worker's answer is no event.
+    InvalidReply,
+    /// The event's data cannot be handed to the worker (JSON that does not parse).
+    InvalidEvent,
+    /// The worker ran into its memory limit.
+    OutOfMemory,
+    /// The reply is larger than the limit.
+    ReplyTooLarge,
+    /// The version's code is not where its digest says.
+    VersionUnavailable,
+    /// The function refused the grant.
+    GrantRefused,
+    /// The engine broke its protocol.
+    Protocol,
+}
+
+impl FailureKind {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Exception => "worker-exception",
+            Self::LoadFailed => "load-failed",
+            Self::InvalidReply => "invalid-reply",
+            Self::InvalidEvent => "invalid-event",
+            Self::OutOfMemory => "out-of-memory",
+            Self::ReplyTooLarge => "reply-too-large",
+            Self::VersionUnavailable => "version-unavailable",
+            Self::GrantRefused => "grant-refused",
+            Self::Protocol => "engine-protocol",
+        }
+    }
+}
+
+impl Outcome {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Replied(_) => "replied",
+            Self::NoReply => "no-reply",
+            Self::Failed(failure) => failure.kind.code(),
+            Self::Overloaded { .. } => "overloaded",
+            Self::EngineLost { .. } => "engine-lost",
+            Self::TimedOut { .. } => "timed-out",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+
+    /// One line for people; empty when there is nothing to say.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::Replied(_) | Self::NoReply => String::new(),
+            Self::Failed(failure) => failure.message.clone(),
+            Self::Overloaded { message } | Self::EngineLost { message } | Self::Unknown { message } => message.clone(),
+            Self::TimedOut { limit } => {
+                format!("the worker did not answer within {}", crate::units::Span(*limit))
+            }
+        }
+    }
+}
+
+/// One piece of a worker's output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogLine {
+    /// When it was read.
+    pub at: Timestamp,
+    /// Where it was written.
+    pub stream: LogStream,
+    /// The text, without its line end; what is not UTF-8 is replaced.
+    pub text: String,
+}
+
+/// The two streams of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// A whole attempt, as whoever ran it reports it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The version that ran.
+    pub digest: Digest,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took, loading included.
+    pub duration: Duration,
+    /// Its output, up to `limits.logBytes`.
+    pub logs: Vec<LogLine>,
+    /// Whether output was left out.
+    pub logs_truncated: bool,
+}
