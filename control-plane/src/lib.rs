@@ -1,1 +1,10 @@
-//! Placeholder.
+//! The control plane: saves worker definitions, owns the topics' subscriptions, and routes each event
+//! to a function.
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod feed;
+pub mod grant;
+pub mod platform;
+pub mod router;

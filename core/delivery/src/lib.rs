@@ -6,4 +6,4 @@ mod roster;
 mod target;
 
 pub use roster::{Member, Roster, Snapshot};
-pub use target::{Candidate, Target, TargetError, Verdict};
+pub use target::{Candidate, Reach, Target, TargetError, Verdict};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use workmanager_core_domain::{
-    ErrorKind, Manifest, WorkerId, WorkerName,
+    EngineInfo, ErrorKind, Manifest, MimeType, WorkerId, WorkerName,
     attempt::Attempt,
     outcome::{Failure, Report},
 };
@@ -90,4 +90,23 @@ pub trait Target: Send + Sync {
     /// # Errors
     /// See [`TargetError`].
     async fn validate(&self, candidate: &Candidate) -> Result<Verdict, TargetError>;
+
+    /// The engines that can be had here. May wake a function to ask it.
+    async fn engines(&self) -> Vec<EngineInfo>;
+
+    /// How far away the next attempt of a worker of this kind is. Does no I/O.
+    fn reach(&self, mime_type: MimeType) -> Reach;
+}
+
+/// How far away the next attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// A function runs.
+    Warm,
+    /// A function is starting.
+    Starting,
+    /// None runs; the next event starts one.
+    Cold,
+    /// It cannot be known from here.
+    Unknown,
 }

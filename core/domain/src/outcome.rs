@@ -9,7 +9,7 @@ use crate::{Digest, Event, Timestamp};
 /// How one attempt ended. One total function (`core/delivery`) decides what follows from it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// The worker answered with an event, as the worker made it: not yet filled in.
+    /// The worker answered with an event, completed by [`crate::reply::complete`].
     Replied(Box<Event>),
     /// The worker answered with nothing.
     NoReply,

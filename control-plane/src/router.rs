@@ -1,0 +1,1 @@
+//! From the bus to the functions and back.
