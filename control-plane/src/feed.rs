@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::broadcast;
-use workmanager_core_domain::{Event, MimeType, Topic, WorkerName, dead_letter, outcome::LogLine};
+use workmanager_core_domain::{Event, Topic, WorkerName, dead_letter, outcome::LogLine};
 
 /// How many happenings a slow watcher may be behind.
 const BACKLOG: usize = 1024;
@@ -58,15 +58,13 @@ pub enum Happening {
     },
     /// A function process came up.
     FunctionStarted {
-        /// For which kind of code.
-        mime_type: MimeType,
         /// Its process id.
         pid: u32,
     },
     /// A function process went away: idle, or lost.
     FunctionStopped {
-        /// For which kind of code.
-        mime_type: MimeType,
+        /// Its process id.
+        pid: u32,
         /// Why.
         reason: String,
     },

@@ -1,0 +1,66 @@
+//! Attempts and candidates as requests to the function.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
+use serde_json::value::RawValue;
+use workmanager_core_delivery::Candidate;
+use workmanager_core_domain::attempt::Attempt;
+use workmanager_core_frames::{
+    AttemptHead, AttemptLimits, CONTENT_TYPE as FRAMES, CONTRACT, CONTRACT_HEADER, Frame, FrameError, Kind,
+    ValidateHead,
+};
+
+use super::client::{Body, body};
+
+/// The request for one attempt. The event's data is sent from where it is.
+pub(super) fn attempt(attempt: &Attempt, grant: String) -> Result<Request<Body>, FrameError> {
+    let malformed = |source| FrameError::Malformed { kind: Kind::Attempt, source };
+    let attributes = attempt.event.attributes_json().map_err(malformed)?;
+    let attributes = String::from_utf8_lossy(&attributes).into_owned();
+    let data = attempt.event.data();
+    let head = AttemptHead {
+        attempt: attempt.id,
+        worker: attempt.worker.id,
+        worker_name: attempt.worker.name.as_str().to_owned(),
+        digest: attempt.digest,
+        grant,
+        limits: AttemptLimits {
+            timeout_ms: u64::try_from(attempt.timeout.as_millis()).unwrap_or(u64::MAX),
+            log_bytes: attempt.worker.limits.log_bytes.0,
+            concurrency: attempt.worker.limits.concurrency.get(),
+        },
+        event: RawValue::from_string(attributes).map_err(malformed)?,
+        data: data.kind,
+    };
+    let frame = Frame::new(Kind::Attempt, &head, data.bytes.clone())?;
+    Ok(post("http://function/v1/attempts", frame))
+}
+
+/// The request to validate a candidate.
+pub(super) fn validate(candidate: &Candidate) -> Result<Request<Body>, FrameError> {
+    let head = ValidateHead {
+        worker: candidate.worker,
+        worker_name: candidate.name.as_str().to_owned(),
+        manifest: candidate.manifest.clone(),
+        timeout_ms: u64::try_from(candidate.timeout.as_millis()).unwrap_or(u64::MAX),
+    };
+    let frame = Frame::new(Kind::Validate, &head, candidate.source.clone())?;
+    Ok(post("http://function/v1/validate", frame))
+}
+
+/// The request for the engines.
+pub(super) fn engines() -> Request<Body> {
+    let mut request = Request::new(body(Bytes::new(), Bytes::new()));
+    *request.uri_mut() = Uri::from_static("http://function/v1/engines");
+    request
+}
+
+/// The authority is a name for the logs: the connection goes to the function's socket.
+fn post(uri: &'static str, frame: Frame) -> Request<Body> {
+    let mut request = Request::new(body(frame.prefix(), frame.body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = Uri::from_static(uri);
+    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FRAMES));
+    request.headers_mut().insert(CONTRACT_HEADER, HeaderValue::from(CONTRACT));
+    request
+}
