@@ -1,1 +1,14 @@
-//! Placeholder.
+//! What the end-to-end tests share: the real binary, a real HTTP client, and a look at what is left
+//! running.
+
+#![expect(clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails there")]
+
+mod binaries;
+mod processes;
+mod server;
+mod wait;
+
+pub use binaries::{function, workmanager};
+pub use processes::{command_line, descendants, is_alive};
+pub use server::{Answer, Server, Tail, base64};
+pub use wait::{eventually, within};
