@@ -75,6 +75,8 @@ pub enum TrackState {
         /// Why not.
         reason: MismatchReason,
     },
+    /// Terminal: the worker was deleted before it was done.
+    WorkerDeleted,
 }
 
 impl TrackState {
@@ -83,7 +85,7 @@ impl TrackState {
     pub const fn is_terminal(&self) -> bool {
         match self {
             Self::Open | Self::Waiting { .. } | Self::Parked { .. } => false,
-            Self::Done { .. } | Self::DeadLettered { .. } | Self::NotMatched { .. } => true,
+            Self::Done { .. } | Self::DeadLettered { .. } | Self::NotMatched { .. } | Self::WorkerDeleted => true,
         }
     }
 }
@@ -120,6 +122,9 @@ pub struct ReplyRecord {
     /// Without a topic: the reply as a structured event, cut to its first 64 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
+    /// What a reader should know about where it went, as a `replytopic` that is no topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// One attempt.
