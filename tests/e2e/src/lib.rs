@@ -4,6 +4,7 @@
 #![expect(clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails there")]
 
 mod binaries;
+pub mod doc_blocks;
 mod processes;
 mod server;
 mod wait;
