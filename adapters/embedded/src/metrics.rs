@@ -1,0 +1,31 @@
+//! What the store tells about itself.
+
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+
+const COMMIT_SECONDS: &str = "workmanager_store_commit_seconds";
+const COMMIT_OPERATIONS: &str = "workmanager_store_commit_operations";
+const UNREADABLE_EVENTS: &str = "workmanager_store_unreadable_events";
+const PRUNED_EVENTS: &str = "workmanager_store_pruned_events";
+
+/// Names and explains the metrics.
+pub(crate) fn describe() {
+    describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "How long a group of operations took until it was durable");
+    describe_histogram!(COMMIT_OPERATIONS, Unit::Count, "How many operations shared one transaction");
+    describe_counter!(UNREADABLE_EVENTS, Unit::Count, "Events in the log that could not be read and were left out");
+    describe_counter!(PRUNED_EVENTS, Unit::Count, "Events that left the log because of its age or size");
+}
+
+pub(crate) fn committed(operations: usize, took: Duration) {
+    histogram!(COMMIT_SECONDS).record(took.as_secs_f64());
+    histogram!(COMMIT_OPERATIONS).record(operations as f64);
+}
+
+pub(crate) fn unreadable_event() {
+    counter!(UNREADABLE_EVENTS).increment(1);
+}
+
+pub(crate) fn pruned(events: usize) {
+    counter!(PRUNED_EVENTS).increment(events as u64);
+}

@@ -1,0 +1,100 @@
+//! Settlements: all of one in one transaction.
+
+use workmanager_core_domain::{
+    Topic,
+    ports::{DeliveryToken, Key, Put, Revision, SettleError, Settlement},
+};
+
+use crate::{
+    failure::Failure,
+    hub::Effect,
+    log::{self, Entry},
+    records,
+    writer::{Batch, Refusal, Work},
+};
+
+/// A settlement whose replies are ready for the log.
+pub(crate) struct Settle {
+    replies: Vec<(Topic, Entry)>,
+    puts: Vec<Put>,
+    ack: Option<DeliveryToken>,
+}
+
+impl Settle {
+    pub(crate) fn new(settlement: Settlement) -> Result<Self, String> {
+        let Settlement { replies, puts, ack } = settlement;
+        let entry = |(topic, event)| Entry::new(&event).map(|entry| (topic, entry));
+        Ok(Self { replies: replies.into_iter().map(entry).collect::<Result<_, _>>()?, puts, ack })
+    }
+
+    /// The first step that did not happen, which is the first there is: they happen together.
+    pub(crate) fn error(first: FirstStep, failure: Failure) -> SettleError {
+        match (first, failure) {
+            (_, conflict @ Failure::Conflict(_)) => SettleError::Record(conflict.into()),
+            (FirstStep::Publish, failure) => SettleError::Publish(failure.into()),
+            (FirstStep::Record, failure) => SettleError::Record(failure.into()),
+            (FirstStep::Ack, failure) => SettleError::Ack(failure.into()),
+        }
+    }
+
+    pub(crate) fn first_step(&self) -> FirstStep {
+        match self {
+            Self { replies, .. } if !replies.is_empty() => FirstStep::Publish,
+            Self { puts, .. } if !puts.is_empty() => FirstStep::Record,
+            Self { .. } => FirstStep::Ack,
+        }
+    }
+}
+
+/// The step that a settlement starts with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum FirstStep {
+    Publish,
+    Record,
+    Ack,
+}
+
+impl Work for Settle {
+    type Output = ();
+
+    fn run(&self, batch: &mut Batch<'_>) -> Result<(), Refusal> {
+        check_all(batch, &self.puts)?;
+        for (topic, entry) in &self.replies {
+            log::append(batch, topic, std::slice::from_ref(entry))?;
+        }
+        for put in &self.puts {
+            records::write(batch, put)?;
+        }
+        if let Some(token) = self.ack {
+            acknowledge(batch, token)?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks every put before the first is written. A key that is there twice is checked against what
+/// its earlier put will have left.
+fn check_all(batch: &Batch<'_>, puts: &[Put]) -> Result<(), Refusal> {
+    let mut left: Vec<(&Key, Revision)> = Vec::with_capacity(puts.len());
+    let mut next = batch.counters.revision;
+    for put in puts {
+        let earlier = left.iter().rev().find(|(key, _)| **key == put.key).map(|(_, revision)| *revision);
+        let current = match earlier {
+            Some(revision) => Some(revision),
+            None => records::current(batch, &put.key)?,
+        };
+        records::check(&put.key, put.expect, current)?;
+        next += 1;
+        left.push((&put.key, Revision(next)));
+    }
+    Ok(())
+}
+
+fn acknowledge(batch: &mut Batch<'_>, token: DeliveryToken) -> rusqlite::Result<()> {
+    let DeliveryToken(position) = token;
+    let topic: Option<String> = batch.value("DELETE FROM pending WHERE position = ?1 RETURNING topic", [position])?;
+    if let Some(topic) = topic.and_then(|topic| topic.parse().ok()) {
+        batch.effects.push(Effect::Acknowledged { topic, position });
+    }
+    Ok(())
+}

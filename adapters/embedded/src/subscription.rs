@@ -1,0 +1,77 @@
+//! Taking events from a topic.
+
+use std::{pin::pin, sync::Arc};
+
+use async_trait::async_trait;
+use workmanager_core_domain::ports::{BusError, Delivery, Subscription};
+
+use crate::{
+    Store,
+    failure::Failure,
+    log::{self, Which},
+    queue::{Queue, Turn},
+};
+
+/// One taker of a topic's events. Dropping it returns what was not acknowledged.
+pub(crate) struct Taker {
+    store: Store,
+    queue: Arc<Queue>,
+    number: u64,
+}
+
+impl Taker {
+    pub(crate) fn new(store: Store, queue: Arc<Queue>) -> Self {
+        let number = queue.join();
+        Self { store, queue, number }
+    }
+
+    /// Has the next page read from the table, unless somebody does already. It is read to its end
+    /// even if nobody waits for it.
+    async fn load(&self) -> Result<(), Failure> {
+        let reader = self.store.readers().acquire().await?;
+        let queue = self.queue.clone();
+        if let Some(after) = queue.begin_loading() {
+            tokio::task::spawn_blocking(move || {
+                let page = reader.with(|connection| log::read(connection, queue.topic(), Which::Pending, after));
+                queue.end_loading(page);
+            });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Subscription for Taker {
+    async fn next(&mut self) -> Option<Result<Delivery, BusError>> {
+        loop {
+            let mut woken = pin!(self.queue.wake());
+            // From here on no wake-up is missed.
+            woken.as_mut().enable();
+            let stopped = self.store.hub().stopped();
+            if stopped.is_cancelled() {
+                return None;
+            }
+            match self.queue.take(self.number) {
+                Turn::Delivery(delivery) => return Some(Ok(delivery)),
+                Turn::Failed(failure) => return Some(Err(failure.into())),
+                Turn::Ended => return None,
+                Turn::Nothing => {}
+                Turn::Behind => {
+                    if let Err(failure) = self.load().await {
+                        return Some(Err(failure.into()));
+                    }
+                }
+            }
+            tokio::select! {
+                () = woken => {}
+                () = stopped.cancelled() => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Taker {
+    fn drop(&mut self) {
+        self.queue.leave(self.number);
+    }
+}

@@ -1,0 +1,83 @@
+//! What one transaction of the writer knows and leaves behind.
+
+use rusqlite::{Connection, OptionalExtension as _};
+use workmanager_core_domain::Timestamp;
+
+use crate::hub::Effect;
+
+/// The store's own counters, as kept in table `state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// The highest revision given to a record.
+    pub(crate) revision: u64,
+    /// The highest position given to an event.
+    pub(crate) position: u64,
+    /// Bytes of events in the log.
+    pub(crate) log_bytes: u64,
+}
+
+impl Counters {
+    pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        connection.query_row("SELECT revision, position, log_bytes FROM state", [], |row| {
+            Ok(Self { revision: row.get(0)?, position: row.get(1)?, log_bytes: row.get(2)? })
+        })
+    }
+
+    fn save(self, connection: &Connection) -> rusqlite::Result<()> {
+        let sql = "UPDATE state SET revision = ?1, position = ?2, log_bytes = ?3";
+        connection.prepare_cached(sql)?.execute((self.revision, self.position, self.log_bytes))?;
+        Ok(())
+    }
+}
+
+/// Why a piece of work did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The expectation does not hold for this key. The others of the group are not concerned.
+    Conflict(String),
+    /// The transaction is lost.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// An open transaction. Counters and effects take hold only if it is committed.
+pub(crate) struct Batch<'c> {
+    pub(crate) connection: &'c Connection,
+    pub(crate) now: Timestamp,
+    pub(crate) counters: Counters,
+    pub(crate) effects: Vec<Effect>,
+    before: Counters,
+}
+
+impl<'c> Batch<'c> {
+    pub(super) fn new(connection: &'c Connection, counters: Counters, now: Timestamp) -> Self {
+        Self { connection, now, counters, effects: Vec::new(), before: counters }
+    }
+
+    /// Runs one statement, prepared once per connection.
+    pub(crate) fn execute(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<usize> {
+        self.connection.prepare_cached(sql)?.execute(values)
+    }
+
+    /// The first column of the first row, if there is one.
+    pub(crate) fn value<T: rusqlite::types::FromSql>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+    ) -> rusqlite::Result<Option<T>> {
+        self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()
+    }
+
+    /// Writes the counters, if they have changed.
+    pub(super) fn finish(self) -> rusqlite::Result<(Counters, Vec<Effect>)> {
+        if self.counters != self.before {
+            self.counters.save(self.connection)?;
+        }
+        Ok((self.counters, self.effects))
+    }
+}

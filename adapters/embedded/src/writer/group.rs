@@ -1,0 +1,74 @@
+//! Group commit.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tracing::warn;
+use workmanager_core_domain::ports::Clock;
+
+use super::{Batch, Counters, Queued};
+use crate::{failure::Failure, hub::Hub, log::prune::Pruner, metrics};
+
+/// Owns the connection that writes.
+pub(super) struct Committer {
+    connection: Connection,
+    counters: Counters,
+    hub: Arc<Hub>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Committer {
+    pub(super) fn new(connection: Connection, counters: Counters, hub: Arc<Hub>, clock: Arc<dyn Clock>) -> Self {
+        Self { connection, counters, hub, clock }
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Commits the group and answers everyone in it. If the transaction fails, each gets one of its
+    /// own, so that nobody fails because of another.
+    pub(super) fn commit(&mut self, mut group: Vec<Queued>) {
+        let begun = self.clock.monotonic();
+        let result = self.transact(|batch| group.iter_mut().try_for_each(|queued| queued.job.run(batch)));
+        if result.is_ok() {
+            metrics::committed(group.len(), self.clock.monotonic().saturating_sub(begun));
+        }
+        match result {
+            Ok(()) => group.into_iter().for_each(|queued| queued.job.answer(Ok(()))),
+            Err(_) if group.len() > 1 => group.into_iter().for_each(|queued| self.commit(vec![queued])),
+            Err(failure) => group.into_iter().for_each(|queued| queued.job.answer(Err(failure.clone()))),
+        }
+    }
+
+    /// Removes a slice of what is past its time.
+    pub(super) fn prune(&mut self, pruner: &mut Pruner) {
+        if let Err(failure) = self.transact(|batch| pruner.slice(batch)) {
+            warn!("old events cannot be removed from the log: {failure:?}");
+            pruner.give_up();
+        }
+    }
+
+    fn transact(&mut self, work: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<()>) -> Result<(), Failure> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut batch = Batch::new(&transaction, self.counters, self.clock.now());
+        work(&mut batch)?;
+        let (counters, effects) = batch.finish()?;
+        transaction.commit().map_err(after_commit)?;
+        self.counters = counters;
+        self.hub.apply(effects, counters.position);
+        Ok(())
+    }
+}
+
+/// A commit that failed to reach the disk may be found there after a crash. One that found no space
+/// is not: its last page was not written.
+fn after_commit(error: rusqlite::Error) -> Failure {
+    match Failure::from(error) {
+        Failure::Unavailable(reason) => {
+            warn!("a commit failed and may or may not be durable: {reason}");
+            Failure::Unknown
+        }
+        failure => failure,
+    }
+}
