@@ -1,2 +1,63 @@
-//! Placeholder.
-fn main() {}
+//! The one door for developers: what CI runs, what a commit must pass, what a number is measured with.
+
+#![expect(clippy::print_stdout, reason = "this program's output is what it is for")]
+
+mod bench;
+mod check;
+mod generated;
+mod machine;
+mod steps;
+mod test;
+mod tools;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+/// Checks, tests and measures WorkManager.
+#[derive(Debug, Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(flatten)]
+    tools: tools::Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Formatting, lints, documentation, house rules, generated files, licences: a few minutes.
+    Check,
+    /// Everything of `check`, then all tests.
+    Test(test::Options),
+    /// Named benchmarks; without a name, all of them.
+    Bench(bench::Options),
+    /// Writes the files that are made from others.
+    Generate(generated::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = tools::Tools::new(&cli.tools).and_then(|tools| match cli.command {
+        Command::Check => check::run(&tools),
+        Command::Test(options) => test::run(&tools, &options),
+        Command::Bench(options) => bench::run(&tools, &options),
+        Command::Generate(options) => generated::run(options),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's root.
+fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}

@@ -1,0 +1,107 @@
+//! Named benchmarks: each asks one question, and answers with numbers and the command that gave them.
+
+mod peers;
+mod report;
+mod row;
+mod wrk;
+
+use clap::{Args, ValueEnum};
+use row::Row;
+
+use crate::tools::Tools;
+
+/// Options of `cargo xtask bench`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Which; see `--list`. All, unless named.
+    names: Vec<String>,
+    /// Says which there are, and runs none.
+    #[arg(long)]
+    list: bool,
+    /// A few samples: to see that it works, not to know how fast.
+    #[arg(long)]
+    quick: bool,
+    /// How the numbers are printed.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// Also writes them to `docs/benchmarks/`, with machine and commit.
+    #[arg(long)]
+    record: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// One question.
+struct Bench {
+    /// Its name on the command line.
+    name: &'static str,
+    /// What is asked.
+    question: &'static str,
+    /// What the answer must be, as in `docs/promises.md`; empty for what is only compared with.
+    bar: &'static str,
+    /// Finds the answer.
+    run: fn(&Setting<'_>) -> anyhow::Result<Vec<Row>>,
+}
+
+/// What every benchmark gets.
+struct Setting<'a> {
+    /// For what must be installed first.
+    tools: &'a Tools,
+    /// A few samples only.
+    quick: bool,
+}
+
+const ALL: [Bench; 2] = [
+    Bench {
+        name: "peers-cold",
+        question: "How long after its process was started does a peer's function answer its first event?",
+        bar: "",
+        run: peers::cold,
+    },
+    Bench {
+        name: "peers-warm",
+        question: "How fast does a peer's running function answer events of 1 KiB?",
+        bar: "",
+        run: peers::warm,
+    },
+];
+
+/// Runs the named benchmarks and prints what they found.
+///
+/// # Errors
+/// A name is unknown, or a benchmark could not be run.
+pub(crate) fn run(tools: &Tools, options: &Options) -> anyhow::Result<()> {
+    let unknown = options.names.iter().find(|name| !ALL.iter().any(|bench| bench.name == **name));
+    if let Some(name) = unknown {
+        anyhow::bail!("there is no benchmark `{name}`; `cargo xtask bench --list` says which there are");
+    }
+    let chosen = ALL.iter().filter(|bench| options.names.is_empty() || options.names.iter().any(|n| n == bench.name));
+    let chosen: Vec<_> = chosen.collect();
+    if options.list {
+        for bench in chosen {
+            println!("{:<12} {} {}", bench.name, bench.question, bench.bar);
+        }
+        return Ok(());
+    }
+    let setting = Setting { tools, quick: options.quick };
+    let mut found = Vec::new();
+    for (index, bench) in chosen.iter().enumerate() {
+        eprintln!("[{}/{}] {}: {}", index + 1, chosen.len(), bench.name, bench.question);
+        found.push((*bench, (bench.run)(&setting)?));
+    }
+    match options.output {
+        Output::Table => print!("{}", report::table(&found)),
+        Output::Json => println!("{}", report::json(&found)),
+    }
+    if options.record {
+        anyhow::ensure!(!options.quick, "a few samples are not worth a record: leave out --quick or --record");
+        println!("wrote {}", report::record(&found)?);
+    }
+    Ok(())
+}

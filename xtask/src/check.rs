@@ -1,0 +1,45 @@
+//! What every commit must pass.
+
+use std::process::Command;
+
+use crate::{
+    root,
+    steps::{self, Step},
+    tools::Tools,
+};
+
+/// Runs every check.
+///
+/// # Errors
+/// Names those that failed; what they wrote has been printed.
+pub(crate) fn run(tools: &Tools) -> anyhow::Result<()> {
+    let step = |name, command, next| Step { name, command, next };
+    let mut rustdoc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    rustdoc.env("RUSTDOCFLAGS", "-D warnings");
+    let mut generated = Command::new(std::env::current_exe()?);
+    generated.args(["generate", "--check"]);
+    let lints = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    let rules = ["test", "--quiet", "--package", "workmanager-tests-architecture", "--locked"];
+    let mut steps = vec![
+        step("formatting", cargo(&["fmt", "--all", "--check"]), "run `cargo fmt --all`"),
+        step("lints", cargo(&lints), "repair what clippy names; a rule is broken only with `#[expect(…, reason = …)]`"),
+        step("documentation", rustdoc, "repair the doc comments that rustdoc names"),
+        step("house rules", cargo(&rules), "each line above says file, line and what to do"),
+        step("generated files", generated, "run `cargo xtask generate` and commit what it wrote"),
+    ];
+    let deny = tools.cargo_deny();
+    if let Some(install) = deny.install {
+        steps.push(step("cargo-deny, built once", install, "crates.io must be reachable to build it"));
+    }
+    let mut licences = Command::new(deny.path);
+    licences.args(["--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]).current_dir(root());
+    steps.push(step("licences", licences, "take the dependency out, or argue for a line in deny.toml"));
+    steps::run(steps)
+}
+
+/// Cargo at the workspace's root.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(root());
+    command
+}

@@ -1,0 +1,93 @@
+//! Every check and every test, with one count at the end.
+
+mod tally;
+
+use std::{
+    io::{BufRead as _, BufReader, Read, Write as _},
+    process::Stdio,
+    sync::mpsc,
+    thread,
+    time::Instant,
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use tally::Tally;
+
+use crate::{
+    check::{self, cargo},
+    steps::Elapsed,
+    tools::Tools,
+};
+
+/// Options of `cargo xtask test`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Tests of the lab tier too: those marked `#[ignore]`, which need a cluster or a long time.
+    #[arg(long)]
+    all: bool,
+    /// Tools that must be there: a test that skips for want of one counts as failed.
+    #[arg(long, env = "WORKMANAGER_REQUIRE", value_delimiter = ',', value_name = "TOOL,…")]
+    require: Vec<String>,
+    /// Only tests whose name contains this; the checks are left out.
+    filter: Option<String>,
+}
+
+/// Runs the checks, then all tests.
+///
+/// # Errors
+/// A check or a test failed; what they wrote has been printed.
+pub(crate) fn run(tools: &Tools, options: &Options) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let checked = if options.filter.is_some() { Ok(()) } else { check::run(tools) };
+    let checks = start.elapsed();
+    println!("tests: building, then running; each line below is cargo's own");
+    let (tally, ended_well) = tests(options)?;
+    let missing = tally.missing(&options.require);
+
+    println!();
+    for reason in &tally.skipped {
+        println!("skipped: {reason}");
+    }
+    if let Err(error) = &checked {
+        println!("checks {error}");
+    }
+    println!("checks took {}, tests {}", Elapsed(checks), Elapsed(start.elapsed() - checks));
+    // The last line is for whoever counts: people, and CI.
+    println!("{}", tally.counted(missing.len()));
+    std::io::stdout().flush()?;
+    anyhow::ensure!(missing.is_empty(), "required, but skipped: {}; install it", missing.join("; "));
+    anyhow::ensure!(ended_well, "{}", if tally.failed > 0 { "tests failed" } else { "the tests do not build" });
+    anyhow::ensure!(tally.passed > 0, "no test ran");
+    checked
+}
+
+/// Runs cargo's tests, passes on what they write, and counts.
+fn tests(options: &Options) -> anyhow::Result<(Tally, bool)> {
+    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    command.args(&options.filter);
+    if options.all {
+        command.args(["--", "--include-ignored"]);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("cannot run cargo")?;
+    let (sender, lines) = mpsc::channel();
+    let streams: [Option<Box<dyn Read + Send>>; 2] =
+        [child.stdout.take().map(|s| Box::new(s) as _), child.stderr.take().map(|s| Box::new(s) as _)];
+    for stream in streams.into_iter().flatten() {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+                // The receiver reads until both streams have ended.
+                let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
+            }
+        });
+    }
+    drop(sender);
+    let mut tally = Tally::default();
+    for line in lines {
+        println!("{line}");
+        tally.read(&line);
+    }
+    Ok((tally, child.wait()?.success()))
+}

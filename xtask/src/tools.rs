@@ -1,0 +1,139 @@
+//! What is needed beside a Rust toolchain: found, or installed once into a cache.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::check::cargo;
+
+/// Holds licences, sources and versions of dependencies to `deny.toml`.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Where tools are kept.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Keeps what is built or installed once; `~/.cache/workmanager` unless set.
+    #[arg(long, env = "WORKMANAGER_CACHE", global = true, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
+}
+
+/// The tools of this machine.
+pub(crate) struct Tools {
+    cache: PathBuf,
+}
+
+/// A tool, and how to get it if it is not there.
+pub(crate) struct Tool {
+    /// Where it is, or will be.
+    pub(crate) path: PathBuf,
+    /// What must run first.
+    pub(crate) install: Option<Command>,
+}
+
+impl Tools {
+    /// Tools under the cache that the options name.
+    ///
+    /// # Errors
+    /// There is neither an option nor a home.
+    pub(crate) fn new(options: &Options) -> anyhow::Result<Self> {
+        let home = || std::env::home_dir().map(|home| home.join(".cache/workmanager"));
+        let cache = options.cache.clone().or_else(home).context("no home directory: set WORKMANAGER_CACHE")?;
+        Ok(Self { cache: std::path::absolute(cache)? })
+    }
+
+    /// cargo-deny from crates.io. Built without optimisation: it runs for a second, and builds in one minute
+    /// instead of several.
+    pub(crate) fn cargo_deny(&self) -> Tool {
+        let folder = self.cache.join(format!("tools/cargo-deny-{CARGO_DENY}"));
+        let path = folder.join("bin/cargo-deny");
+        let install = (!path.exists()).then(|| {
+            let mut install = cargo(&["install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--debug"]);
+            install.args(["--no-default-features", "--root"]).arg(&folder);
+            // Not among the workspace's own artefacts, and without the debug information nobody reads.
+            install.env_remove("CARGO_TARGET_DIR").env("CARGO_PROFILE_DEV_DEBUG", "0");
+            install
+        });
+        Tool { path, install }
+    }
+
+    /// A Python virtual environment that holds exactly `packages`, each pinned as in `name==1.2`. Made once per
+    /// list. Returns its folder.
+    ///
+    /// # Errors
+    /// There is no python3 with venv, a package is not pinned, or PyPI does not have it.
+    pub(crate) fn venv(&self, packages: &[&str]) -> anyhow::Result<PathBuf> {
+        if let Some(loose) = packages.iter().find(|package| !package.contains("==")) {
+            anyhow::bail!("`{loose}` names no version: pin it with ==");
+        }
+        let folder = self.cache.join("venv").join(packages.join("+").replace("==", "-"));
+        let complete = folder.join("complete");
+        if complete.exists() {
+            return Ok(folder);
+        }
+        eprintln!("making a Python environment with {}", packages.join(", "));
+        // What an earlier, broken-off attempt left may be anything.
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        ran(Command::new("python3").args(["-m", "venv"]).arg(&folder), "install python3 with its venv module")?;
+        let mut pip = Command::new(folder.join("bin/pip"));
+        pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(packages);
+        ran(&mut pip, "PyPI must be reachable")?;
+        fs::write(complete, "")?;
+        Ok(folder)
+    }
+
+    /// The load generator wrk: the one on the `PATH`, or Debian's package.
+    ///
+    /// # Errors
+    /// It is not there and cannot be installed.
+    pub(crate) fn wrk(&self) -> anyhow::Result<PathBuf> {
+        if let Some(path) = on_path("wrk") {
+            return Ok(path);
+        }
+        eprintln!("installing wrk");
+        let advice = "install wrk with your system's package manager, and run this again";
+        // A machine that never asked knows no packages.
+        ran(Command::new("apt-get").arg("update"), advice)?;
+        ran(Command::new("apt-get").args(["install", "--yes", "--no-install-recommends", "wrk"]), advice)?;
+        on_path("wrk").with_context(|| format!("wrk is still not on the PATH: {advice}"))
+    }
+}
+
+/// Runs a command without input; its output is shown only if it fails.
+fn ran(command: &mut Command, advice: &str) -> anyhow::Result<()> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {command:?}: {advice}"))?;
+    let said = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    anyhow::ensure!(output.status.success(), "{command:?} failed: {advice}\n{}", said());
+    Ok(())
+}
+
+/// A program's path, as a shell would find it.
+fn on_path(program: &str) -> Option<PathBuf> {
+    let output = Command::new("sh").args(["-c", "command -v \"$0\"", program]).stdin(Stdio::null()).output().ok()?;
+    let path = String::from_utf8(output.stdout).ok()?;
+    Some(Path::new(path.trim()).to_owned()).filter(|path| path.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_without_a_version_is_refused() {
+        let tools = Tools { cache: PathBuf::from("/nonexistent") };
+        let error = tools.venv(&["func-python==0.8.1", "cloudevents"]).unwrap_err();
+        assert!(error.to_string().contains("`cloudevents` names no version"), "{error}");
+    }
+
+    #[test]
+    fn programs_are_found_as_a_shell_finds_them() {
+        assert!(on_path("sh").is_some());
+        assert!(on_path("no-such-program-anywhere").is_none());
+    }
+}
