@@ -1,0 +1,65 @@
+//! Colour, and text of others that must not command the terminal.
+
+use std::borrow::Cow;
+
+/// Colours what is for people, or does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Style {
+    colour: bool,
+}
+
+impl Style {
+    /// With colour or without.
+    pub(crate) const fn new(colour: bool) -> Self {
+        Self { colour }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// Something failed.
+    pub(crate) fn red(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    /// Something that stands out.
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    /// Something on the side.
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+}
+
+/// Text that others wrote, with control characters shown instead of obeyed. Line ends and tabs stay.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if obeyed(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_others_does_not_command_the_terminal() {
+        assert_eq!(plain("a\tb\nc"), "a\tb\nc");
+        assert_eq!(plain("\x1b[2J\r\u{9b}x"), "\\u{1b}[2J\\r\\u{9b}x");
+    }
+
+    #[test]
+    fn without_colour_the_text_is_all_there_is() {
+        assert_eq!(Style::new(false).red("no"), "no");
+        assert_eq!(Style::new(true).red("no"), "\x1b[31mno\x1b[0m");
+    }
+}

@@ -1,0 +1,135 @@
+//! Problem documents: how the server says no.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::Exit;
+
+/// What the server said, as RFC 9457 and the API's additions to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Problem {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What kind of problem it is.
+    pub(crate) title: String,
+    /// What is wrong this time.
+    pub(crate) detail: String,
+    /// The stable code.
+    pub(crate) code: String,
+    /// The request, as the server's log names it.
+    pub(crate) request_id: String,
+    /// What is wrong with which field.
+    pub(crate) errors: Vec<FieldError>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct FieldError {
+    /// JSON pointer to it.
+    pub(crate) pointer: String,
+    /// What is wrong.
+    pub(crate) reason: String,
+}
+
+impl Problem {
+    /// Reads an answer that is no success. What is no problem document, as of a proxy, becomes one.
+    pub(crate) fn read(status: http::StatusCode, body: &[u8]) -> Self {
+        const SHOWN: usize = 500;
+        let read: Option<Self> = serde_json::from_slice(body).ok();
+        let mut problem = read.filter(|problem| !problem.title.is_empty()).unwrap_or_else(|| Self {
+            title: status.canonical_reason().unwrap_or("the request failed").to_owned(),
+            detail: String::from_utf8_lossy(body).trim().chars().take(SHOWN).collect(),
+            ..Self::default()
+        });
+        problem.status = status.as_u16();
+        problem
+    }
+
+    /// How the program ends on it.
+    pub(crate) const fn exit(&self) -> Exit {
+        match self.status {
+            401 | 403 => Exit::Unauthorised,
+            404 | 410 => Exit::NotFound,
+            408 | 429 | 502..=504 => Exit::Unavailable,
+            400..=499 => Exit::Refused,
+            _ => Exit::Failure,
+        }
+    }
+
+    /// What to do next: by the code where it says more than the status.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let by_code = match self.code.as_str() {
+            "load-failed" => Some("correct the code and try again; nothing was changed"),
+            "engine-unavailable" | "validation-unavailable" => {
+                Some("nothing was changed; `workmanager doctor` says what is missing")
+            }
+            "worker-not-found" => Some("`workmanager list` shows what is there"),
+            "name-taken" => Some("choose another --name, or give the worker new code with `workmanager load`"),
+            "revision-conflict" => Some("it was changed meanwhile: read it again, then repeat the change"),
+            _ => None,
+        };
+        let by_status = match self.status {
+            401 | 403 => Some("give a token with --token or WORKMANAGER_TOKEN"),
+            404 => Some("check the name; `workmanager list` shows the workers"),
+            413 => Some("make it smaller; docs/errors.md has the limits"),
+            408 | 429 | 502..=504 => Some("try again in a moment"),
+            500 => return Some(format!("the server's log tells the rest, under request {}", self.request_id)),
+            _ => None,
+        };
+        by_code.or(by_status).map(str::to_owned)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.title)?;
+        if !self.detail.is_empty() && self.detail != self.title {
+            write!(f, ": {}", self.detail)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn a_problem_document_is_read_and_what_is_none_becomes_one() {
+        let body = br#"{"type":"about:blank","title":"Invalid request","status":400,"detail":"2 fields are wrong",
+            "code":"invalid","requestId":"r1","errors":[{"pointer":"/topic","reason":"must not be empty"}],"more":1}"#;
+        let problem = Problem::read(StatusCode::BAD_REQUEST, body);
+        assert_eq!(problem.to_string(), "Invalid request: 2 fields are wrong");
+        assert_eq!(problem.errors[0].pointer, "/topic");
+        assert_eq!(problem.exit(), Exit::Refused);
+        let proxy = Problem::read(StatusCode::BAD_GATEWAY, b"<html>nope</html>");
+        assert_eq!(proxy.to_string(), "Bad Gateway: <html>nope</html>");
+        assert_eq!(proxy.exit(), Exit::Unavailable);
+    }
+
+    #[test]
+    fn every_status_ends_the_program_in_its_own_way() {
+        let table = [
+            (400, Exit::Refused),
+            (401, Exit::Unauthorised),
+            (403, Exit::Unauthorised),
+            (404, Exit::NotFound),
+            (409, Exit::Refused),
+            (413, Exit::Refused),
+            (422, Exit::Refused),
+            (429, Exit::Unavailable),
+            (500, Exit::Failure),
+            (501, Exit::Failure),
+            (503, Exit::Unavailable),
+        ];
+        for (status, exit) in table {
+            let problem = Problem { status, ..Problem::default() };
+            assert_eq!(problem.exit(), exit, "{status}");
+        }
+    }
+}
