@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use super::Exit;
-use fake::{Fake, ok, problem, run};
+use fake::{Fake, Reply, ok, problem, run};
 
 const WORKER: &str = r#"{"id":"0199a3b0-7c1e-7000-8000-000000000001","name":"orders","mimeType":"text/x-python",
 "language":"python","codeSource":{"content":"eA=="},"topic":"orders","topics":["orders","returns"],
@@ -29,6 +29,18 @@ limits       concurrency=1 timeout=30s
 created      2026-11-25T10:00:00Z
 updated      2026-11-25T11:00:00Z
 ";
+
+const HISTORY: &str = "\
+VERSION  STATUS     CREATED  DIGEST
+1        validated  now      sha256:00
+";
+
+const ENGINES: &str = "\
+TYPE           LANGUAGE  RUNTIME         AVAILABLE  SANDBOX  NOTE
+text/x-python  python    CPython 3.11.7  yes        1 of 2
+";
+
+const EVENT: &str = "id: 1\nsource: /s\ntype: t\n\n{\n  \"n\": 1.10\n}\n";
 
 #[tokio::test]
 async fn a_worker_is_shown_as_lines_for_people_and_as_the_servers_json_for_programs() {
@@ -94,42 +106,25 @@ async fn every_other_verb_asks_for_what_it_says() {
     let engines = r#"{"engines":[{"mimeType":"text/x-python","language":"python","runtime":"CPython 3.11.7",
         "available":true,"reason":null,"sandbox":[{"name":"seccomp","active":true},{"name":"landlock","active":false}]}]}"#;
     let event = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"n":1.10}}"#;
-    let table: [(&[&str], &str, Result<&str, &str>, &str); 8] = [
-        (&["start", "orders"], "POST /v1/workers/orders/start", Ok(WORKER), "orders is Running\n"),
-        (&["stop", "orders"], "POST /v1/workers/orders/stop", Ok(WORKER), "orders is Running\n"),
-        (&["delete", "orders"], "DELETE /v1/workers/orders?drain=30s", Err(""), "orders is deleted\n"),
-        (&["rollback", "orders", "2"], "POST /v1/workers/orders/rollback", Ok(WORKER), DETAILS),
-        (&["load", "orders", "Cargo.toml"], "PUT /v1/workers/orders/code?wait=30s", Ok(WORKER), DETAILS),
-        (
-            &["history", "orders"],
-            "GET /v1/workers/orders/history",
-            Ok(history),
-            "VERSION  STATUS     CREATED  DIGEST\n1        validated  now      sha256:00\n",
-        ),
-        (
-            &["engines"],
-            "GET /v1/engines",
-            Ok(engines),
-            "TYPE           LANGUAGE  RUNTIME         AVAILABLE  SANDBOX  NOTE\n\
-             text/x-python  python    CPython 3.11.7  yes        1 of 2\n",
-        ),
-        (
-            &["invoke", "orders", "-d", "{}"],
-            "POST /v1/workers/orders/invoke",
-            Err(event),
-            "id: 1\nsource: /s\ntype: t\n\n{\n  \"n\": 1.10\n}\n",
-        ),
+    let event = || (200, "application/cloudevents+json", event.to_owned());
+    let gone = || (204, "text/plain", String::new());
+    let ask = |line: &str, asked, answer: Reply, printed| (line.to_owned(), asked, answer, printed);
+    let table = [
+        ask("start orders", "POST /v1/workers/orders/start", ok(WORKER), "orders is Running\n"),
+        ask("stop orders", "POST /v1/workers/orders/stop", ok(WORKER), "orders is Running\n"),
+        ask("delete orders", "DELETE /v1/workers/orders?drain=30s", gone(), "orders is deleted\n"),
+        ask("rollback orders 2", "POST /v1/workers/orders/rollback", ok(WORKER), DETAILS),
+        ask("load orders Cargo.toml", "PUT /v1/workers/orders/code?wait=30s", ok(WORKER), DETAILS),
+        ask("history orders", "GET /v1/workers/orders/history", ok(history), HISTORY),
+        ask("engines", "GET /v1/engines", ok(engines), ENGINES),
+        ask("invoke orders -d {}", "POST /v1/workers/orders/invoke", event(), EVENT),
+        ask("invoke orders", "POST /v1/workers/orders/invoke", gone(), "no reply\n"),
     ];
     for (line, asked, answer, printed) in table {
-        let answer = match answer {
-            Ok(json) => ok(json),
-            Err("") => (204, "text/plain", String::new()),
-            Err(event) => (200, "application/cloudevents+json", event.to_owned()),
-        };
         let fake = Fake::start(move |_| answer.clone()).await;
-        let ran = fake.run(line).await;
-        assert_eq!((ran.out.as_str(), ran.exit), (printed, Exit::Success), "{line:?}: {}", ran.err);
-        assert_eq!(fake.asked_once().line, asked, "{line:?}");
+        let ran = fake.run(&line.split(' ').collect::<Vec<_>>()).await;
+        assert_eq!((ran.out.as_str(), ran.exit), (printed, Exit::Success), "{line}: {}", ran.err);
+        assert_eq!(fake.asked_once().line, asked, "{line}");
     }
 }
 
