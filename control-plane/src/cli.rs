@@ -3,6 +3,8 @@
 
 mod client;
 mod completions;
+mod definition;
+pub mod dev;
 mod error;
 mod event;
 mod exit;

@@ -76,6 +76,11 @@ impl Call {
         Self::new(Method::PUT, route)
     }
 
+    /// Changes.
+    pub(crate) fn patch(route: Route) -> Self {
+        Self::new(Method::PATCH, route)
+    }
+
     /// Removes.
     pub(crate) fn delete(route: Route) -> Self {
         Self::new(Method::DELETE, route)

@@ -23,6 +23,16 @@ impl Style {
         self.paint("31", text)
     }
 
+    /// Something went well.
+    pub(crate) fn green(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// Something needs a look.
+    pub(crate) fn yellow(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
     /// Something that stands out.
     pub(crate) fn bold(self, text: &str) -> String {
         self.paint("1", text)

@@ -1,0 +1,132 @@
+//! `dev`: a control plane on this machine whose workers are files.
+//!
+//! The binary starts the control plane; a [`Session`] keeps its workers as the files are and shows what
+//! happens. It speaks to the control plane as any client does.
+
+mod files;
+mod header;
+mod screen;
+mod watch;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use tokio::sync::watch as signal;
+use tokio_util::sync::CancellationToken;
+use workmanager_core_kit::Secret;
+
+use self::{
+    files::{File, Outcome},
+    screen::Screen,
+    watch::{Change, Watch},
+};
+use super::{client::Client, error::Error, exit::Exit, options::Colour, server::Server};
+use crate::feed::Feed;
+
+/// What `dev` itself needs; the binary adds the options of the parts that it starts.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Files with worker code; a worker that greets if there is none.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    colour: Colour,
+}
+
+/// The running control plane, as a session needs it.
+#[derive(Debug)]
+pub struct Ground {
+    /// Where REST is served.
+    pub http: SocketAddr,
+    /// The token, if one is wanted.
+    pub token: Option<Secret<String>>,
+    /// What happens there.
+    pub feed: Feed,
+    /// Turned to true once every file is running or has failed.
+    pub ready: signal::Sender<bool>,
+}
+
+/// The files of one `dev`, read and watched before anything is started.
+pub struct Session {
+    files: Vec<File>,
+    watch: Option<Watch>,
+    screen: Screen,
+}
+
+impl Session {
+    /// Reads the files. What is wrong with the command line is found here, before anything runs.
+    ///
+    /// # Errors
+    /// A file cannot be read, is no code, or two would be the same worker.
+    pub fn prepare(args: &Args) -> Result<Self, Error> {
+        let screen = Screen::new(&args.colour);
+        let files = files::open(&args.files)?;
+        let watched: Vec<_> = files.iter().filter_map(|file| Some((file.path()?.to_owned(), file.code()))).collect();
+        let watch =
+            if watched.is_empty() { None } else { Watch::new(watched).map_err(|error| screen.blind(&error)).ok() };
+        Ok(Self { files, watch, screen })
+    }
+
+    /// Says why `dev` did not start or did not go on, and how the program ends.
+    #[must_use]
+    pub fn conclude(&self, error: &Error) -> Exit {
+        self.screen.error(error);
+        error.exit()
+    }
+
+    /// Makes a running worker of each file, then follows the files and shows what happens until `stop`.
+    ///
+    /// # Errors
+    /// The control plane does not answer. What is wrong with a file is shown, and is no error.
+    pub async fn run(mut self, ground: Ground, stop: CancellationToken) -> Result<(), Error> {
+        let client = Client::of(Server::at(ground.http), ground.token);
+        let (screen, happenings) = (&self.screen, ground.feed.watch());
+        screen.hello(client.server());
+        let work = async {
+            for file in &mut self.files {
+                deploy(file, &client, screen).await?;
+            }
+            screen.ready(&self.files, client.server());
+            // Nobody may be waiting for it.
+            let _ = ground.ready.send(true);
+            match &mut self.watch {
+                Some(watch) => follow(watch, &mut self.files, &client, screen).await,
+                None => std::future::pending().await,
+            }
+        };
+        let result = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            () = screen.show(happenings) => Ok(()),
+            failed = work => failed,
+        };
+        screen.goodbye();
+        result
+    }
+}
+
+async fn deploy(file: &mut File, client: &Client, screen: &Screen) -> Result<(), Error> {
+    let outcome = file.deploy(client).await;
+    match &outcome {
+        Outcome::Failed { error: error @ (Error::Unreachable { .. } | Error::Timeout { .. }), .. } => {
+            screen.deployed(file, &outcome);
+            Err(Error::input(error.to_string(), "the control plane that was started here is gone; start `dev` again"))
+        }
+        _ => {
+            screen.deployed(file, &outcome);
+            Ok(())
+        }
+    }
+}
+
+async fn follow(watch: &mut Watch, files: &mut [File], client: &Client, screen: &Screen) -> Result<(), Error> {
+    loop {
+        for change in watch.changes().await {
+            match change {
+                Change::Saved(index, code) => {
+                    files[index].saved(code);
+                    deploy(&mut files[index], client, screen).await?;
+                }
+                Change::Deleted(index) => screen.deleted(&files[index]),
+            }
+        }
+    }
+}
