@@ -1,1 +1,34 @@
-//! Placeholder.
+//! What every store and every bus must do, clause by clause. An adapter's own tests name a fixture and
+//! get one test per clause:
+//!
+//! ```text
+//! mod records {
+//!     workmanager_tests_contracts::records!(super::Directory::fresh);
+//! }
+//! ```
+//!
+//! | Macro | Port | For |
+//! | --- | --- | --- |
+//! | [`records!`] | `Records` | every store |
+//! | [`blobs!`] | `Blobs` | every store |
+//! | [`bus!`] | `Bus` | every bus |
+//! | [`settlement!`] | `Bus::settle` | a bus and a store in one, whose settlement is one transaction |
+//! | [`tail!`] | `Bus::tail` | a bus with the `Log` capability |
+//! | [`fresh!`] | `Bus::subscribe` | a bus whose first subscription does not replay history |
+//! | [`faults!`] | all | what must hold when the store fails, through [`fault::Faulty`] |
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed clause is a failed test")]
+
+pub mod blobs;
+pub mod bus;
+pub mod fault;
+pub mod faults;
+mod fixture;
+pub mod fresh;
+mod list;
+pub mod records;
+pub mod sample;
+pub mod settlement;
+pub mod tail;
+
+pub use fixture::{Fixture, within};

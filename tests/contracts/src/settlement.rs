@@ -1,0 +1,120 @@
+//! Clauses of a bus and store in one, whose settlement is one transaction.
+
+use bytes::Bytes;
+use tokio::task::JoinSet;
+use workmanager_core_domain::ports::{
+    Bus, Delivery, Expect, Put, Records, SettleError, Settlement, StoreError, Subscription,
+};
+
+use crate::{
+    Fixture,
+    sample::{event, events, key, take, topic},
+};
+
+fn put(id: &str, expect: Expect) -> Put {
+    Put { key: key(id), value: Bytes::from_static(b"outcome"), expect }
+}
+
+fn is_conflict(result: &Result<(), SettleError>) -> bool {
+    matches!(result, Err(SettleError::Record(StoreError::Conflict { .. })))
+}
+
+async fn one_delivery(bus: &impl Bus) -> (Box<dyn Subscription>, Delivery) {
+    let orders = topic("orders");
+    let mut subscription = bus.subscribe(&orders).await.unwrap();
+    bus.publish(&orders, &[event("cause")]).await.unwrap();
+    let delivery = take(&mut subscription).await;
+    (subscription, delivery)
+}
+
+/// Reply, record and acknowledgement together, and durable.
+pub async fn a_settlement_publishes_records_and_acknowledges<F: Fixture<Store: Bus + Records>>(fixture: F) {
+    let (bus, replies) = (fixture.store(), topic("replies"));
+    let mut listener = bus.subscribe(&replies).await.unwrap();
+    let (_subscription, delivery) = one_delivery(&*bus).await;
+    let settlement = Settlement {
+        replies: vec![(replies.clone(), event("reply"))],
+        puts: vec![put("record", Expect::Absent)],
+        ack: Some(delivery.token),
+    };
+    bus.settle(settlement).await.unwrap();
+    assert_eq!(take(&mut listener).await.event.id(), "reply");
+    assert!(bus.get(&key("record")).await.unwrap().is_some());
+
+    let fixture = fixture.restarted().await;
+    let bus = fixture.store();
+    assert!(bus.get(&key("record")).await.unwrap().is_some());
+    assert_eq!(bus.backlog(&topic("orders")).await.unwrap(), Some(0));
+    let again = take(&mut bus.subscribe(&replies).await.unwrap()).await;
+    assert_eq!((again.event.id(), again.redelivered), ("reply", true));
+}
+
+/// Whoever lost the race for a record has not published a second reply either.
+pub async fn a_conflict_means_that_nothing_happened<F: Fixture<Store: Bus + Records>>(fixture: F) {
+    let (bus, replies) = (fixture.store(), topic("replies"));
+    let mut listener = bus.subscribe(&replies).await.unwrap();
+    let (_subscription, delivery) = one_delivery(&*bus).await;
+    let stands = bus.put(&key("taken"), Bytes::from_static(b"first"), Expect::Absent).await.unwrap();
+    let settlement = Settlement {
+        replies: vec![(replies.clone(), event("reply"))],
+        puts: vec![put("free", Expect::Absent), put("taken", Expect::Absent), put("other", Expect::Any)],
+        ack: Some(delivery.token),
+    };
+    let result = bus.settle(settlement).await;
+    assert!(is_conflict(&result), "{result:?}");
+    assert_eq!(bus.get(&key("taken")).await.unwrap().unwrap().revision, stands);
+    assert_eq!(bus.get(&key("free")).await.unwrap(), None);
+    assert_eq!(bus.get(&key("other")).await.unwrap(), None);
+    assert_eq!(bus.backlog(&topic("orders")).await.unwrap(), Some(1));
+    bus.publish(&replies, &[event("marker")]).await.unwrap();
+    assert_eq!(take(&mut listener).await.event.id(), "marker", "no reply was published");
+}
+
+/// Those who share a transaction do not share a failure.
+pub async fn a_conflict_is_not_the_neighbours_concern<F: Fixture<Store: Bus + Records>>(fixture: F) {
+    const COUNT: usize = 200;
+    let (bus, orders) = (fixture.store(), topic("orders"));
+    let mut subscription = bus.subscribe(&orders).await.unwrap();
+    bus.publish(&orders, &events("", COUNT)).await.unwrap();
+    bus.put(&key("taken"), Bytes::new(), Expect::Absent).await.unwrap();
+    let mut settling = JoinSet::new();
+    for i in 0..COUNT {
+        let (bus, delivery) = (bus.clone(), take(&mut subscription).await);
+        settling.spawn(async move {
+            let id = if i % 5 == 0 { "taken".to_owned() } else { format!("record{i}") };
+            let puts = vec![put(&id, Expect::Absent)];
+            let replies = vec![(topic("replies"), event(i))];
+            (i, bus.settle(Settlement { replies, puts, ack: Some(delivery.token) }).await)
+        });
+    }
+    for (i, result) in settling.join_all().await {
+        assert_eq!(i % 5 == 0, is_conflict(&result), "{i}: {result:?}");
+        assert_eq!(i % 5 != 0, result.is_ok(), "{i}: {result:?}");
+    }
+    assert_eq!(bus.backlog(&orders).await.unwrap(), Some(COUNT as u64 / 5));
+}
+
+/// An attempt can be recorded while the delivery goes on.
+pub async fn without_acknowledgement_the_delivery_stays_open<F: Fixture<Store: Bus + Records>>(fixture: F) {
+    let bus = fixture.store();
+    let (_subscription, _) = one_delivery(&*bus).await;
+    bus.settle(Settlement { puts: vec![put("attempt", Expect::Absent)], ..Settlement::default() }).await.unwrap();
+    bus.settle(Settlement::default()).await.unwrap();
+    let fixture = fixture.restarted().await;
+    let bus = fixture.store();
+    assert!(bus.get(&key("attempt")).await.unwrap().is_some());
+    let again = take(&mut bus.subscribe(&topic("orders")).await.unwrap()).await;
+    assert_eq!((again.event.id(), again.redelivered), ("cause", true));
+}
+
+/// Puts happen one after the other, each seeing those before it.
+pub async fn one_key_twice_is_written_in_order<F: Fixture<Store: Bus + Records>>(fixture: F) {
+    let bus = fixture.store();
+    let twice = |second| Settlement { puts: vec![put("twice", Expect::Absent), second], ..Settlement::default() };
+    let result = bus.settle(twice(put("twice", Expect::Absent))).await;
+    assert!(is_conflict(&result), "{result:?}");
+    assert_eq!(bus.get(&key("twice")).await.unwrap(), None);
+    let last = Put { value: Bytes::from_static(b"last"), ..put("twice", Expect::Any) };
+    bus.settle(twice(last)).await.unwrap();
+    assert_eq!(&*bus.get(&key("twice")).await.unwrap().unwrap().value, b"last");
+}
