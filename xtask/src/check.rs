@@ -14,17 +14,19 @@ use crate::{
 /// Names those that failed; what they wrote has been printed.
 pub(crate) fn run(tools: &Tools) -> anyhow::Result<()> {
     let step = |name, command, next| Step { name, command, next };
-    let mut rustdoc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+    let mut rustdoc = cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--locked"]);
     rustdoc.env("RUSTDOCFLAGS", "-D warnings");
     let mut generated = Command::new(std::env::current_exe()?);
     generated.args(["generate", "--check"]);
-    let lints = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-    let rules = ["test", "--quiet", "--package", "workmanager-tests-architecture", "--locked"];
+    let lints = ["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    let mut rules = cargo(&["test", "--quiet", "--package", "workmanager-tests-architecture", "--locked"]);
+    // A rule says where it is broken; where it was asked is of no interest.
+    rules.env("RUST_BACKTRACE", "0");
     let mut steps = vec![
         step("formatting", cargo(&["fmt", "--all", "--check"]), "run `cargo fmt --all`"),
         step("lints", cargo(&lints), "repair what clippy names; a rule is broken only with `#[expect(…, reason = …)]`"),
         step("documentation", rustdoc, "repair the doc comments that rustdoc names"),
-        step("house rules", cargo(&rules), "each line above says file, line and what to do"),
+        step("house rules", rules, "each line above says file, line and what to do"),
         step("generated files", generated, "run `cargo xtask generate` and commit what it wrote"),
     ];
     let deny = tools.cargo_deny();
