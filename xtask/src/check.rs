@@ -13,11 +13,18 @@ use crate::{
 /// # Errors
 /// Names those that failed; what they wrote has been printed.
 pub(crate) fn run(tools: &Tools) -> anyhow::Result<()> {
+    steps::run(steps(tools)?)
+}
+
+/// Every check.
+///
+/// # Errors
+/// This very program's path is not known.
+pub(crate) fn steps(tools: &Tools) -> anyhow::Result<Vec<Step>> {
     let step = |name, command, next| Step { name, command, next };
     let mut rustdoc = cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--locked"]);
     rustdoc.env("RUSTDOCFLAGS", "-D warnings");
-    let mut generated = Command::new(std::env::current_exe()?);
-    generated.args(["generate", "--check"]);
+    let generated = xtask(&["generate", "--check"])?;
     let lints = ["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     let mut rules = cargo(&["test", "--quiet", "--package", "workmanager-tests-architecture", "--locked"]);
     // A rule says where it is broken; where it was asked is of no interest.
@@ -36,7 +43,7 @@ pub(crate) fn run(tools: &Tools) -> anyhow::Result<()> {
     let mut licences = Command::new(deny.path);
     licences.args(["--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]).current_dir(root());
     steps.push(step("licences", licences, "take the dependency out, or argue for a line in deny.toml"));
-    steps::run(steps)
+    Ok(steps)
 }
 
 /// Cargo at the workspace's root.
@@ -44,4 +51,14 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command.args(arguments).current_dir(root());
     command
+}
+
+/// This program, for a step of its own.
+///
+/// # Errors
+/// Its path is not known.
+pub(crate) fn xtask(arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(arguments);
+    Ok(command)
 }

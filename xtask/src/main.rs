@@ -4,6 +4,7 @@
 
 mod bench;
 mod check;
+mod first_run;
 mod generated;
 mod machine;
 mod steps;
@@ -31,12 +32,14 @@ struct Cli {
 enum Command {
     /// Formatting, lints, documentation, house rules, generated files, licences: a few minutes.
     Check,
-    /// Everything of `check`, then all tests.
+    /// Everything of `check`, the README's first command, then all tests.
     Test(test::Options),
     /// Named benchmarks; without a name, all of them.
     Bench(bench::Options),
     /// Writes the files that are made from others.
     Generate(generated::Options),
+    /// Types the README's first command, and Ctrl-C.
+    FirstRun,
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&tools, &options),
         Command::Bench(options) => bench::run(&tools, &options),
         Command::Generate(options) => generated::run(options),
+        Command::FirstRun => first_run::run(),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

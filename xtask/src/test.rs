@@ -1,4 +1,4 @@
-//! Every check and every test, with one count at the end.
+//! Every check, the README's first command and every test, with one count at the end.
 
 mod tally;
 
@@ -15,8 +15,8 @@ use clap::Args;
 use tally::Tally;
 
 use crate::{
-    check::{self, cargo},
-    steps::Elapsed,
+    check::{self, cargo, xtask},
+    steps::{self, Elapsed, Step},
     tools::Tools,
 };
 
@@ -33,14 +33,14 @@ pub(crate) struct Options {
     filter: Option<String>,
 }
 
-/// Runs the checks, then all tests.
+/// Runs the checks and the README's first command, then all tests.
 ///
 /// # Errors
 /// A check or a test failed; what they wrote has been printed.
 pub(crate) fn run(tools: &Tools, options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
-    let checked = if options.filter.is_some() { Ok(()) } else { check::run(tools) };
-    let checks = start.elapsed();
+    let checked = if options.filter.is_some() { Ok(()) } else { checks(tools) };
+    let checked_in = start.elapsed();
     println!("tests: building, then running; each line below is cargo's own");
     let (tally, ended_well) = tests(options)?;
     let missing = tally.missing(&options.require);
@@ -52,7 +52,7 @@ pub(crate) fn run(tools: &Tools, options: &Options) -> anyhow::Result<()> {
     if let Err(error) = &checked {
         println!("checks {error}");
     }
-    println!("checks took {}, tests {}", Elapsed(checks), Elapsed(start.elapsed() - checks));
+    println!("checks took {}, tests {}", Elapsed(checked_in), Elapsed(start.elapsed() - checked_in));
     // The last line is for whoever counts: people, and CI.
     println!("{}", tally.counted(missing.len()));
     std::io::stdout().flush()?;
@@ -60,6 +60,16 @@ pub(crate) fn run(tools: &Tools, options: &Options) -> anyhow::Result<()> {
     anyhow::ensure!(ended_well, "{}", if tally.failed > 0 { "tests failed" } else { "the tests do not build" });
     anyhow::ensure!(tally.passed > 0, "no test ran");
     checked
+}
+
+/// The checks of every commit, and the README's first command.
+fn checks(tools: &Tools) -> anyhow::Result<()> {
+    let mut steps = check::steps(tools)?;
+    let build = cargo(&["build", "--quiet", "--release", "--locked"]);
+    steps.push(Step { name: "release build", command: build, next: "repair what the compiler names" });
+    let next = "run `cargo run --release -- dev` and see; the line above says what went wrong";
+    steps.push(Step { name: "the README's first command", command: xtask(&["first-run"])?, next });
+    steps::run(steps)
 }
 
 /// Runs cargo's tests, passes on what they write, and counts.
