@@ -1,18 +1,23 @@
 //! The command line. Verbs that ask a server live here whole; `dev` and `serve` name what they need,
 //! and the binary, which alone knows the plug-ins, puts it together.
 
+mod apply;
 mod client;
 mod completions;
+pub mod config;
 mod definition;
 pub mod dev;
+mod doctor;
 mod error;
 mod event;
 mod exit;
 mod options;
 mod output;
 mod problem;
+pub mod serve;
 mod server;
 mod source;
+mod state;
 mod verb;
 mod wire;
 
@@ -23,6 +28,7 @@ pub use error::Error;
 pub use exit::Exit;
 pub use options::{Colour, Connection, Display, Format, Remote};
 pub use server::{InvalidServer, Server};
+pub use state::{Directory, State};
 
 use client::Client;
 use output::Output;
@@ -33,6 +39,8 @@ use verb::{create, engines, get, history, invoke, lifecycle, list, load, publish
 pub enum Verb {
     /// Make a worker from a file with code.
     Create(Remote<create::Args>),
+    /// Make workers as documents say; what is as it says already is left alone.
+    Apply(Remote<apply::Args>),
     /// Show one worker.
     Get(Remote<get::Args>),
     /// List the workers.
@@ -57,6 +65,8 @@ pub enum Verb {
     Tail(Remote<tail::Args>),
     /// Show what kinds of code run there.
     Engines(Remote<engines::Args>),
+    /// Check what this machine needs, and whether the server is well.
+    Doctor(Remote<doctor::Args>),
     /// Print a completion script for a shell.
     Completions(completions::Args),
 }
@@ -73,6 +83,7 @@ type Open<'a> = &'a (dyn Fn(&Display) -> Output + Sync);
 async fn dispatch(verb: &Verb, program: clap::Command, open: Open<'_>) -> Exit {
     match verb {
         Verb::Create(remote) => ask(remote, open, create::run).await,
+        Verb::Apply(remote) => ask(remote, open, apply::run).await,
         Verb::Get(remote) => ask(remote, open, get::run).await,
         Verb::List(remote) => ask(remote, open, list::run).await,
         Verb::Start(remote) => ask(remote, open, lifecycle::start).await,
@@ -85,6 +96,7 @@ async fn dispatch(verb: &Verb, program: clap::Command, open: Open<'_>) -> Exit {
         Verb::Invoke(remote) => ask(remote, open, invoke::run).await,
         Verb::Tail(remote) => ask(remote, open, tail::run).await,
         Verb::Engines(remote) => ask(remote, open, engines::run).await,
+        Verb::Doctor(remote) => ask(remote, open, doctor::run).await,
         Verb::Completions(args) => {
             let output = open(&Display::default());
             conclude(completions::run(args, program, &output), &output)

@@ -1,5 +1,6 @@
 //! The verbs against a fake control plane: what they ask, what they print, how they end.
 
+mod documentation;
 pub(crate) mod fake;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};

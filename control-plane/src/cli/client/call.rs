@@ -27,6 +27,11 @@ impl Route {
         Self(path)
     }
 
+    /// A path that is not under `/v1`.
+    pub(crate) fn root(path: &'static str) -> Self {
+        Self(path.to_owned())
+    }
+
     /// Adds `name=value` to the query, if there is a value.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: Option<impl fmt::Display>) -> Self {

@@ -1,0 +1,143 @@
+//! What the machine has.
+
+use std::{
+    ffi::OsString,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use super::{Check, server::Running};
+
+/// The oldest Python that runs workers.
+const OLDEST: (u32, u32) = (3, 10);
+/// How long a Python may take to say its version.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is looked at.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Machine")]
+pub(super) struct Machine {
+    /// The Python that shall run workers; the first `python3` on PATH when not given.
+    #[arg(long, value_name = "PATH", env = "WORKMANAGER_PYTHON")]
+    python: Option<PathBuf>,
+    /// Where programs are looked for.
+    #[arg(long, env = "PATH", hide = true)]
+    path: Option<OsString>,
+    /// The directory that keeps everything.
+    #[arg(long, value_name = "DIRECTORY", env = "WORKMANAGER_DATA_DIR", default_value = ".workmanager")]
+    data_dir: PathBuf,
+    /// A port that a server needs; may be repeated.
+    #[arg(long = "port", value_name = "PORT", default_values_t = [5001, 5003])]
+    ports: Vec<u16>,
+}
+
+/// The checks. What a running server holds is not asked for a second time.
+pub(super) async fn checks(args: &Machine, running: Running) -> Vec<Check> {
+    let mut checks = vec![data_directory(&args.data_dir)];
+    if running == Running::No {
+        checks.push(python(args).await);
+        checks.extend(args.ports.iter().copied().map(port));
+    }
+    checks
+}
+
+fn data_directory(path: &Path) -> Check {
+    let shown = path.display();
+    // What does not exist yet is made in the nearest directory that does.
+    let existing = path.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+    let Some(directory) = existing.into_iter().find(|path| path.exists()) else {
+        return Check::fail("data directory", format!("{shown} cannot be made"), "choose another with --data-dir");
+    };
+    match tempfile::tempfile_in(directory) {
+        Ok(_) => Check::ok("data directory", format!("{shown} is writable")),
+        Err(error) => {
+            let advice = "change its permissions, or choose another with --data-dir";
+            Check::fail("data directory", format!("{shown} is not writable: {error}"), advice)
+        }
+    }
+}
+
+fn port(port: u16) -> Check {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match TcpListener::bind(address) {
+        Ok(_) => Check::ok("port", format!("{port} is free")),
+        Err(error) => {
+            let advice = "another program has it: stop that, or choose another with --http-port or --internal-port";
+            Check::warn("port", format!("{port} cannot be had: {error}"), advice)
+        }
+    }
+}
+
+async fn python(args: &Machine) -> Check {
+    let found = args.python.clone().or_else(|| on_path(args.path.as_ref()?, "python3"));
+    let Some(path) = found else {
+        return Check::fail("python", "there is no python3 on PATH", "install Python 3.10 or later, or give --python");
+    };
+    let shown = path.display();
+    let Some(text) = version_text(&path).await else {
+        return Check::fail("python", format!("{shown} does not say its version"), "give another with --python");
+    };
+    match version(&text) {
+        Some(version) if version >= OLDEST => Check::ok("python", format!("{text} at {shown}")),
+        Some(_) => Check::fail("python", format!("{text} at {shown} is too old"), "install Python 3.10 or later"),
+        None => Check::fail("python", format!("{shown} is no Python: it says `{text}`"), "give another with --python"),
+    }
+}
+
+fn on_path(path: &OsString, program: &str) -> Option<PathBuf> {
+    std::env::split_paths(path).map(|directory| directory.join(program)).find(|file| file.is_file())
+}
+
+async fn version_text(python: &Path) -> Option<String> {
+    let mut command = tokio::process::Command::new(python);
+    command.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().chars().take(100).collect::<String>();
+    output.status.success().then_some(text)
+}
+
+/// Major and minor of what `python3 --version` prints.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.strip_prefix("Python ")?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_major_and_minor() {
+        let table = [
+            ("Python 3.11.7", Some((3, 11))),
+            ("Python 3.14.0rc1", Some((3, 14))),
+            ("Python 2.7", Some((2, 7))),
+            ("PyPy", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(version(text), expected, "{text}");
+        }
+        assert!(version("Python 3.9.1").unwrap() < OLDEST);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_yet_is_judged_by_where_it_would_be() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(data_directory(&directory.path().join("a/b")).verdict, super::super::Verdict::Ok);
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(data_directory(&file.join("data")).verdict, super::super::Verdict::Fail);
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_said() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let number = taken.local_addr().unwrap().port();
+        assert_eq!(port(number).verdict, super::super::Verdict::Warn);
+        drop(taken);
+        assert_eq!(port(number).verdict, super::super::Verdict::Ok);
+    }
+}

@@ -1,0 +1,104 @@
+//! `serve`: the control plane as a service. The binary starts it; what it takes is said here.
+
+use clap::ValueEnum;
+use workmanager_core_kit::telemetry::LogFormat;
+
+use super::{error::Error, options::Colour, state::State};
+use crate::platform;
+
+/// Arguments of `serve`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Which store and bus, and where functions run.
+    #[arg(long, value_enum, env = "WORKMANAGER_PROFILE", default_value_t = Profile::Embedded)]
+    pub profile: Profile,
+    /// Where it keeps everything.
+    #[command(flatten)]
+    pub state: State,
+    /// How functions are run.
+    #[command(flatten)]
+    pub platform: platform::Options,
+    /// What it logs.
+    #[command(flatten)]
+    pub logging: Logging,
+    /// Print the effective configuration and end.
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+/// What is logged, and how. Logs go to standard error.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Logs")]
+pub struct Logging {
+    /// Which lines: a level, or target=level pairs.
+    #[arg(long, value_name = "FILTER", env = "WORKMANAGER_LOG", default_value = "info")]
+    pub log: String,
+    /// How a line looks.
+    #[arg(long, value_enum, value_name = "FORMAT", env = "WORKMANAGER_LOG_FORMAT", default_value_t = LogLines::Text)]
+    pub log_format: LogLines,
+    /// Whether lines are coloured.
+    #[command(flatten)]
+    pub colour: Colour,
+}
+
+/// The two forms of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLines {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl From<LogLines> for LogFormat {
+    fn from(lines: LogLines) -> Self {
+        match lines {
+            LogLines::Text => Self::Text,
+            LogLines::Json => Self::Json,
+        }
+    }
+}
+
+/// A store, a bus, and a place where functions run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Profile {
+    /// One SQLite file, and function processes on this machine.
+    Embedded,
+    /// Dapr's state store and pub/sub.
+    Dapr,
+    /// Dapr, with functions as Knative Services.
+    Knative,
+    /// DynamoDB, SQS and AWS Lambda.
+    Lambda,
+}
+
+impl Profile {
+    /// Refuses what this build does not have.
+    ///
+    /// # Errors
+    /// The profile is not built in.
+    pub fn check(self) -> Result<(), Error> {
+        let name = match self {
+            Self::Embedded => return Ok(()),
+            Self::Dapr => "dapr",
+            Self::Knative => "knative",
+            Self::Lambda => "lambda",
+        };
+        let hint = "use --profile embedded; docs/promises.md says what is still to come";
+        Err(Error::input(format!("profile {name} is not built into this program"), hint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_that_is_not_built_in_is_refused_with_what_to_do() {
+        assert!(Profile::Embedded.check().is_ok());
+        for profile in [Profile::Dapr, Profile::Knative, Profile::Lambda] {
+            let error = profile.check().unwrap_err();
+            assert!(error.to_string().contains("not built into") && error.hint().is_some());
+        }
+    }
+}
