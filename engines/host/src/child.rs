@@ -1,0 +1,168 @@
+//! A child process from its first sight to its reaping.
+
+use std::{
+    fmt, io,
+    os::fd::AsFd as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use ::metrics::gauge;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open, pidfd_send_signal,
+    waitid,
+};
+use tokio::{net::unix::pipe::Receiver, sync::watch, time::timeout};
+use tracing::warn;
+use workmanager_core_kit::Tasks;
+
+use crate::{metrics::PROCESSES, orphans};
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+    /// Somebody else has reaped it.
+    Unknown,
+}
+
+/// A process that leads its own group and is a child of this process. Dropping it kills the group;
+/// what is left of it is reaped by a task.
+#[derive(Debug)]
+pub struct Child {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pid: Pid,
+    /// Not a pipe, but like one it becomes readable, at the end of the process.
+    pidfd: Receiver,
+    /// Held while a signal is sent, so that none is sent to a process id that is no longer ours.
+    reaped: Mutex<bool>,
+    exit: watch::Sender<Option<Exit>>,
+}
+
+impl Child {
+    /// Takes charge of the child `pid`.
+    ///
+    /// # Errors
+    /// It is no child of this process, or out of descriptors.
+    pub fn watch(pid: Pid, tasks: &Tasks) -> io::Result<Self> {
+        let pidfd = Receiver::from_owned_fd_unchecked(pidfd_open(pid, PidfdFlags::NONBLOCK)?)?;
+        let shared = Arc::new(Shared { pid, pidfd, reaped: Mutex::new(false), exit: watch::Sender::new(None) });
+        orphans::know(pid);
+        gauge!(PROCESSES).increment(1.0);
+        tasks.spawn_infallible(reap(shared.clone(), tasks.clone()));
+        Ok(Self { shared })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.shared.pid
+    }
+
+    /// How it ended, if it has.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        *self.shared.exit.borrow()
+    }
+
+    /// Kills it with its whole group.
+    pub fn kill(&self) {
+        let reaped = self.shared.lock();
+        if !*reaped {
+            self.shared.kill();
+        }
+    }
+
+    /// Waits until it has ended and is reaped, at most `within`.
+    pub async fn ended(&self, within: Duration) -> Option<Exit> {
+        let mut exit = self.shared.exit.subscribe();
+        let ended = timeout(within, exit.wait_for(Option::is_some)).await;
+        ended.ok().and_then(Result::ok).and_then(|exit| *exit)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.reaped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The leader by its descriptor, the rest by the group's number, which cannot be anybody else's
+    /// while the leader is not reaped. Either may be gone already.
+    fn kill(&self) {
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        let _ = kill_process_group(self.pid, Signal::KILL);
+    }
+}
+
+/// Waits for the end, then takes the rest of the group along before the leader's number is free.
+async fn reap(shared: Arc<Shared>, tasks: Tasks) {
+    if let Err(error) = shared.pidfd.readable().await {
+        warn!("cannot watch process {}: {error}", shared.pid);
+    }
+    let exit = {
+        let mut reaped = shared.lock();
+        shared.kill();
+        *reaped = true;
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        waitid(WaitId::PidFd(shared.pidfd.as_fd()), options).ok().flatten().map_or(Exit::Unknown, Exit::from)
+    };
+    gauge!(PROCESSES).decrement(1.0);
+    orphans::forget(shared.pid);
+    orphans::sweep(shared.pid, &tasks);
+    shared.exit.send_replace(Some(exit));
+}
+
+impl From<WaitIdStatus> for Exit {
+    fn from(status: WaitIdStatus) -> Self {
+        match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, Some(signal)) => Self::Signal(signal),
+            (None, None) => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with code {code}"),
+            Self::Signal(signal) => match name(*signal) {
+                Some(name) => write!(f, "was killed by {name}"),
+                None => write!(f, "was killed by signal {signal}"),
+            },
+            Self::Unknown => f.write_str("ended in an unknown way"),
+        }
+    }
+}
+
+fn name(signal: i32) -> Option<&'static str> {
+    let known = [
+        (Signal::KILL, "SIGKILL (killed from outside, or out of memory)"),
+        (Signal::SEGV, "SIGSEGV (invalid memory access)"),
+        (Signal::ABORT, "SIGABRT (it gave up)"),
+        (Signal::BUS, "SIGBUS (invalid memory access)"),
+        (Signal::FPE, "SIGFPE (arithmetic error)"),
+        (Signal::ILL, "SIGILL (illegal instruction)"),
+        (Signal::SYS, "SIGSYS (forbidden system call)"),
+        (Signal::TERM, "SIGTERM"),
+        (Signal::INT, "SIGINT"),
+        (Signal::HUP, "SIGHUP"),
+        (Signal::PIPE, "SIGPIPE"),
+        (Signal::ALARM, "SIGALRM"),
+        (Signal::XCPU, "SIGXCPU (processor time is used up)"),
+    ];
+    known.into_iter().find(|(known, _)| known.as_raw() == signal).map(|(_, name)| name)
+}

@@ -1,0 +1,69 @@
+//! The engines of this process.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::future::join_all;
+use workmanager_core_domain::{EngineInfo, MimeType};
+
+use crate::Engine;
+
+/// Engines by what they run.
+#[derive(Clone, Default)]
+pub struct Registry {
+    engines: Vec<Arc<dyn Engine>>,
+    by_type: BTreeMap<MimeType, Arc<dyn Engine>>,
+}
+
+impl Registry {
+    /// No engines yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an engine; it takes over the types of an earlier one.
+    #[must_use]
+    pub fn with(mut self, engine: Arc<dyn Engine>) -> Self {
+        for mime_type in engine.mime_types() {
+            self.by_type.insert(*mime_type, engine.clone());
+        }
+        self.engines.push(engine);
+        self
+    }
+
+    /// The engine that runs `mime_type`.
+    #[must_use]
+    pub fn get(&self, mime_type: MimeType) -> Option<&Arc<dyn Engine>> {
+        self.by_type.get(&mime_type)
+    }
+
+    /// Every MIME type there is, and what runs it here.
+    #[must_use]
+    pub fn infos(&self) -> Vec<EngineInfo> {
+        MimeType::ALL.into_iter().map(|mime_type| self.info(mime_type)).collect()
+    }
+
+    fn info(&self, mime_type: MimeType) -> EngineInfo {
+        match self.get(mime_type) {
+            Some(engine) => engine.info(mime_type),
+            None => EngineInfo {
+                mime_type,
+                language: mime_type.language().to_owned(),
+                runtime: None,
+                available: false,
+                reason: Some(format!("this function has no engine for {mime_type}")),
+                sandbox: Vec::new(),
+            },
+        }
+    }
+
+    /// Starts every engine.
+    pub async fn start(&self) {
+        join_all(self.engines.iter().map(|engine| engine.start())).await;
+    }
+
+    /// Stops every engine.
+    pub async fn stop(&self) {
+        join_all(self.engines.iter().map(|engine| engine.stop())).await;
+    }
+}

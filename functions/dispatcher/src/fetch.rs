@@ -1,0 +1,125 @@
+//! Code from the control plane, by digest, under an attempt's grant.
+
+use std::{sync::Arc, time::Duration};
+
+use ::metrics::counter;
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, Uri, header::AUTHORIZATION};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::time::{Instant, timeout_at};
+use workmanager_core_domain::{Digest, Manifest};
+
+use crate::{Code, Error, blobs::Blobs, metrics::FETCHES};
+
+/// Largest manifest.
+const MAX_MANIFEST: usize = 1 << 20;
+/// Largest source or artefact.
+const MAX_CODE: usize = 250 << 20;
+/// Bytes above which hashing is moved off the thread that serves.
+const LARGE: usize = 256 << 10;
+
+/// Fetches versions.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    client: Client<HttpConnector, Empty<Bytes>>,
+    base: Option<Uri>,
+    blobs: Arc<Blobs>,
+}
+
+impl Fetch {
+    pub(crate) fn new(base: Option<Uri>, blobs: Arc<Blobs>) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(Duration::from_secs(5)));
+        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
+        Self { client, base, blobs }
+    }
+
+    /// The version `digest`: manifest first, then what it names. From the disk where that is there.
+    pub(crate) async fn version(&self, digest: Digest, grant: &str, deadline: Instant) -> Result<Code, Error> {
+        let fetched = self.fetch(digest, grant, deadline).await;
+        counter!(FETCHES, "result" => fetched.as_ref().map_or_else(Error::code, |_| "ok")).increment(1);
+        fetched
+    }
+
+    async fn fetch(&self, digest: Digest, grant: &str, deadline: Instant) -> Result<Code, Error> {
+        let call = Call { version: digest, grant, deadline };
+        let manifest = self.blob(&call, digest, MAX_MANIFEST).await?;
+        let manifest: Manifest = serde_json::from_slice(&manifest)
+            .map_err(|error| call.unavailable(format!("its manifest cannot be read: {error}")))?;
+        let bytes = self.blob(&call, manifest.artefact.unwrap_or(manifest.source), MAX_CODE).await?;
+        Ok(Code { digest, manifest, bytes })
+    }
+
+    async fn blob(&self, call: &Call<'_>, digest: Digest, limit: usize) -> Result<Bytes, Error> {
+        let blobs = self.blobs.clone();
+        let known = blocking(move || blobs.get(&digest)).await;
+        if let Some(bytes) = known.flatten() {
+            return Ok(bytes);
+        }
+        let bytes = timeout_at(call.deadline, self.get(call, digest, limit))
+            .await
+            .unwrap_or_else(|_| Err(call.unavailable("the control plane did not answer in time".to_owned())))?;
+        let found = digest_of(bytes.clone()).await;
+        if found != Some(digest) {
+            let found = found.map_or_else(|| "no digest".to_owned(), |found| found.to_string());
+            return Err(call.unavailable(format!("what was sent for {digest} is {found}")));
+        }
+        let (blobs, kept) = (self.blobs.clone(), bytes.clone());
+        // Nobody waits for the disk.
+        drop(tokio::task::spawn_blocking(move || blobs.put(&digest, &kept)));
+        Ok(bytes)
+    }
+
+    async fn get(&self, call: &Call<'_>, digest: Digest, limit: usize) -> Result<Bytes, Error> {
+        let base = self.base.as_ref().ok_or_else(|| call.unavailable("there is no --code-url".to_owned()))?;
+        let base = base.to_string();
+        let uri = format!("{}/v1/blobs/{}", base.trim_end_matches('/'), digest.hex());
+        let bearer = HeaderValue::try_from(format!("Bearer {}", call.grant)).map_err(|_| call.refused())?;
+        let request = Request::get(uri).header(AUTHORIZATION, bearer).body(Empty::new());
+        let request = request.map_err(|error| call.unavailable(error.to_string()))?;
+        let response = self.client.request(request).await.map_err(|error| call.unavailable(chain(&error)))?;
+        match response.status() {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(call.refused()),
+            status => return Err(call.unavailable(format!("the control plane answered {status}"))),
+        }
+        let body = Limited::new(response.into_body(), limit).collect().await;
+        body.map(http_body_util::Collected::to_bytes).map_err(|error| call.unavailable(error.to_string()))
+    }
+}
+
+/// What the requests of one fetch have in common.
+struct Call<'a> {
+    version: Digest,
+    grant: &'a str,
+    deadline: Instant,
+}
+
+impl Call<'_> {
+    fn refused(&self) -> Error {
+        Error::GrantRefused { digest: self.version.to_string() }
+    }
+
+    fn unavailable(&self, reason: String) -> Error {
+        Error::VersionUnavailable { digest: self.version.to_string(), reason }
+    }
+}
+
+/// An error with its causes; the client's own text says little.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+pub(crate) async fn digest_of(bytes: Bytes) -> Option<Digest> {
+    if bytes.len() < LARGE { Some(Digest::of(&bytes)) } else { blocking(move || Digest::of(&bytes)).await }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}

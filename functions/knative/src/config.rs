@@ -1,0 +1,152 @@
+//! What can be chosen.
+
+use std::{
+    ffi::OsString,
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
+    path::PathBuf,
+    str::FromStr,
+};
+
+use http::Uri;
+use workmanager_core_domain::{
+    Limits,
+    units::{Size, Span},
+};
+
+/// How a function process is run.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Where requests come in: ADDR:PORT, or `stdin` for a listening socket that is inherited as
+    /// descriptor 0. On the loopback address and PORT when not given.
+    #[arg(long, env = "WORKMANAGER_FUNCTION_LISTEN", value_name = "ADDR:PORT|stdin")]
+    pub listen: Option<Listen>,
+
+    /// The port when `--listen` is not given.
+    #[arg(long, env = "PORT", default_value_t = 8080, hide = true)]
+    pub port: u16,
+
+    /// Where code is fetched by digest.
+    #[arg(long, env = "WORKMANAGER_CODE_URL", value_name = "URL")]
+    pub code_url: Option<Uri>,
+
+    /// Where fetched code and compiled engine files are kept.
+    #[arg(long, env = "WORKMANAGER_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+
+    /// The platform's place for caches; `workmanager` in it is used when `--cache-dir` is not given.
+    #[arg(long, env = "XDG_CACHE_HOME", hide = true)]
+    pub cache_home: Option<PathBuf>,
+
+    /// The user's directory; `.cache` in it is used when there is no other place for caches.
+    #[arg(long, env = "HOME", hide = true)]
+    pub home: Option<PathBuf>,
+
+    /// How much fetched code is kept on disk.
+    #[arg(long, env = "WORKMANAGER_CACHE_LIMIT", default_value = "1GiB", value_name = "SIZE")]
+    pub cache_limit: Size,
+
+    /// The Python that runs Python workers; the first `python3` on PATH when not given.
+    #[arg(long, env = "WORKMANAGER_PYTHON", value_name = "PATH")]
+    pub python: Option<PathBuf>,
+
+    /// Where programs are looked for.
+    #[arg(long, env = "PATH", hide = true)]
+    pub path: Option<OsString>,
+
+    /// A worker to start with, for plain events; repeatable. ID is a UUID or a name, the engine is
+    /// chosen by the file's extension.
+    #[arg(long = "worker", value_name = "ID=FILE")]
+    pub workers: Vec<Given>,
+
+    /// Engine processes that are kept; the one that was idle longest is ended first.
+    #[arg(long, env = "WORKMANAGER_MAX_ENGINES", default_value = "32", value_name = "COUNT")]
+    pub max_engines: NonZeroU32,
+
+    /// Longest time of one plain event.
+    #[arg(long, default_value_t = Limits::default().timeout, value_name = "TIME")]
+    pub timeout: Span,
+
+    /// Memory of a process of a worker given by `--worker`.
+    #[arg(long, default_value_t = Limits::default().memory, value_name = "SIZE")]
+    pub memory: Size,
+
+    /// Plain events of one worker that run at once.
+    #[arg(long, default_value_t = Limits::default().concurrency, value_name = "COUNT")]
+    pub concurrency: NonZeroU32,
+
+    /// Output of one plain event that is kept.
+    #[arg(long, default_value_t = Limits::default().log_bytes, value_name = "SIZE")]
+    pub log_bytes: Size,
+
+    /// How long attempts under way may take when the process is told to stop.
+    #[arg(long, env = "WORKMANAGER_FUNCTION_GRACE", default_value = "10s", value_name = "TIME")]
+    pub grace: Span,
+}
+
+impl Config {
+    /// The directory for what may be kept from start to start.
+    #[must_use]
+    pub fn cache(&self) -> Option<PathBuf> {
+        let home = || self.home.as_ref().filter(|home| home.is_absolute()).map(|home| home.join(".cache"));
+        let place = || self.cache_home.clone().filter(|place| place.is_absolute()).or_else(home);
+        self.cache_dir.clone().or_else(|| place().map(|place| place.join("workmanager/function")))
+    }
+
+    pub(crate) fn listen(&self) -> Listen {
+        let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port);
+        self.listen.unwrap_or(Listen::Address(loopback))
+    }
+}
+
+/// Where requests come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// A TCP address of this machine.
+    Address(SocketAddr),
+    /// A listening socket, inherited as descriptor 0.
+    Inherited,
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "stdin" {
+            return Ok(Self::Inherited);
+        }
+        text.parse().map(Self::Address).map_err(|_| "is neither ADDR:PORT nor stdin".to_owned())
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Inherited => f.write_str("stdin"),
+        }
+    }
+}
+
+/// A worker that is given at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// Its id or name.
+    pub worker: String,
+    /// Its source.
+    pub file: PathBuf,
+}
+
+impl FromStr for Given {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((worker, file)) if !worker.is_empty() && !file.is_empty() => {
+                Ok(Self { worker: worker.to_owned(), file: file.into() })
+            }
+            _ => Err("is not ID=FILE".to_owned()),
+        }
+    }
+}
