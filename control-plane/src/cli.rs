@@ -114,6 +114,13 @@ async fn ask<A: clap::Args>(
     conclude(run(&remote.verb, &client, &output).await, &output)
 }
 
+/// Prints `error` and what to do next, and answers how the program ends. For what the binary runs itself.
+#[must_use]
+pub fn report(error: Error, colour: &Colour) -> Exit {
+    let display = Display { output: Format::Table, colour: colour.clone() };
+    conclude(Err(error), &Output::new(&display))
+}
+
 /// Prints the error, if there is one, and says how the program ends.
 fn conclude(result: Result<(), Error>, output: &Output) -> Exit {
     let Err(error) = result else { return Exit::Success };

@@ -17,6 +17,7 @@ use workmanager_core_domain::units::Span;
 /// How functions are run on this machine.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Local functions")]
+#[group(id = "local-functions")]
 pub struct Options {
     /// How long the function process may be idle before it is stopped.
     #[arg(long, env = "WORKMANAGER_FUNCTION_IDLE", default_value = "60s", value_name = "TIME")]

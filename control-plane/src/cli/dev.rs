@@ -10,7 +10,6 @@ mod watch;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use tokio::sync::watch as signal;
 use tokio_util::sync::CancellationToken;
 use workmanager_core_kit::Secret;
 
@@ -19,7 +18,7 @@ use self::{
     screen::Screen,
     watch::{Change, Watch},
 };
-use super::{client::Client, error::Error, exit::Exit, options::Colour, server::Server, state::State};
+use super::{client::Client, error::Error, options::Colour, server::Server, state::State};
 use crate::{feed::Feed, platform};
 
 /// Arguments of `dev`.
@@ -51,8 +50,6 @@ pub struct Ground {
     pub token: Option<Secret<String>>,
     /// What happens there.
     pub feed: Feed,
-    /// Turned to true once every file is running or has failed.
-    pub ready: signal::Sender<bool>,
 }
 
 /// The files of one `dev`, read and watched before anything is started.
@@ -68,26 +65,28 @@ impl Session {
     /// # Errors
     /// A file cannot be read, is no code, or two would be the same worker.
     pub fn prepare(args: &Args) -> Result<Self, Error> {
-        let screen = Screen::new(&args.colour);
-        let files = files::open(&args.files)?;
+        Self::open(&args.files, Screen::new(&args.colour))
+    }
+
+    fn open(paths: &[PathBuf], screen: Screen) -> Result<Self, Error> {
+        let files = files::open(paths)?;
         let watched: Vec<_> = files.iter().filter_map(|file| Some((file.path()?.to_owned(), file.code()))).collect();
         let watch =
             if watched.is_empty() { None } else { Watch::new(watched).map_err(|error| screen.blind(&error)).ok() };
         Ok(Self { files, watch, screen })
     }
 
-    /// Says why `dev` did not start or did not go on, and how the program ends.
-    #[must_use]
-    pub fn conclude(&self, error: &Error) -> Exit {
-        self.screen.error(error);
-        error.exit()
-    }
-
     /// Makes a running worker of each file, then follows the files and shows what happens until `stop`.
+    /// Calls `ready` once every file is running or has failed.
     ///
     /// # Errors
     /// The control plane does not answer. What is wrong with a file is shown, and is no error.
-    pub async fn run(mut self, ground: Ground, stop: CancellationToken) -> Result<(), Error> {
+    pub async fn run(
+        mut self,
+        ground: Ground,
+        ready: impl FnOnce() + Send,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
         let client = Client::of(Server::at(ground.http), ground.token);
         let (screen, happenings) = (&self.screen, ground.feed.watch());
         screen.hello(client.server());
@@ -96,8 +95,7 @@ impl Session {
                 deploy(file, &client, screen).await?;
             }
             screen.ready(&self.files, client.server());
-            // Nobody may be waiting for it.
-            let _ = ground.ready.send(true);
+            ready();
             match &mut self.watch {
                 Some(watch) => follow(watch, &mut self.files, &client, screen).await,
                 None => std::future::pending().await,
@@ -140,3 +138,6 @@ async fn follow(watch: &mut Watch, files: &mut [File], client: &Client, screen: 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,8 +113,8 @@ impl Output {
         }
         self.note(&format!("{} {}", style.red("error:"), plain(&error.to_string())));
         if let Error::Problem(problem) = error {
-            for field in &problem.errors {
-                self.note(&format!("  {} {}", plain(&field.pointer), plain(&field.reason)));
+            for detail in problem.details() {
+                self.note(&format!("  {}", plain(&detail)));
             }
             if !problem.code.is_empty() {
                 self.note(&style.dim(&format!("  code: {}", plain(&problem.code))));

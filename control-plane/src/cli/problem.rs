@@ -22,6 +22,26 @@ pub struct Problem {
     pub(crate) request_id: String,
     /// What is wrong with which field.
     pub(crate) errors: Vec<FieldError>,
+    /// What the worker's code did, where that is the problem.
+    pub(crate) failure: Option<Failure>,
+    /// What it wrote.
+    pub(crate) logs: Vec<Log>,
+}
+
+/// How a worker's code failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Failure {
+    /// Its own stack.
+    pub(crate) stack: Option<String>,
+}
+
+/// A line that a worker wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Log {
+    /// The line.
+    pub(crate) text: String,
 }
 
 /// What is wrong with one field.
@@ -46,6 +66,15 @@ impl Problem {
         });
         problem.status = status.as_u16();
         problem
+    }
+
+    /// What belongs to it, line by line: fields, the worker's output, its stack.
+    pub(crate) fn details(&self) -> Vec<String> {
+        let fields = self.errors.iter().map(|field| format!("{} {}", field.pointer, field.reason));
+        let logs = self.logs.iter().map(|log| format!("| {}", log.text));
+        let stack = self.failure.iter().filter_map(|failure| failure.stack.as_deref());
+        let stack = stack.flat_map(str::lines).map(str::to_owned);
+        fields.chain(logs).chain(stack).collect()
     }
 
     /// How the program ends on it.

@@ -2,6 +2,7 @@
 
 mod documentation;
 pub(crate) mod fake;
+pub(crate) mod keeper;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -150,7 +151,7 @@ async fn tail_shows_each_event_on_a_line_until_the_limit() {
     let event =
         |id: u8| format!(r#"{{"specversion":"1.0","id":"{id}","source":"/s","type":"t","data":{{"n": 1.10}}}}"#);
     let (one, two) = (event(1), event(2));
-    let body = format!(": live only\n\nid: 5\ndata: {one}\n\n: \n\nid: 6\ndata: {two}\n\n");
+    let body = format!(": log: all\n\n: live only\n\nid: 5\ndata: {one}\n\n: \n\nid: 6\ndata: {two}\n\n");
     let fake = Fake::start(move |_| (200, "text/event-stream", body.clone())).await;
     let people = fake.run(&["tail", "orders", "--since", "4", "--limit", "2"]).await;
     assert_eq!(people.out, "     5  t  1  /s  {\"n\":1.10}\n     6  t  2  /s  {\"n\":1.10}\n");
@@ -170,6 +171,12 @@ async fn an_error_says_what_is_wrong_with_what_and_what_to_do_next() {
     let ran = fake.run(&["get", "x"]).await;
     let said = "error: Invalid worker: 1 field is wrong\n  /topics/0 must not be empty\n  code: invalid-worker\n";
     assert_eq!((ran.exit, ran.err.as_str(), ran.out.as_str()), (Exit::Refused, said, ""));
+    let body = r#"{"title":"Unprocessable","detail":"ValueError: no","status":422,"code":"worker-exception",
+        "failure":{"kind":"exception","stack":"Traceback:\n  line 1"},"logs":[{"stream":"stdout","text":"hello"}]}"#;
+    let fake = Fake::start(|_| (422, "application/problem+json", body.to_owned())).await;
+    let ran = fake.run(&["invoke", "x"]).await;
+    let said = "error: Unprocessable: ValueError: no\n  | hello\n  Traceback:\n    line 1\n  code: worker-exception\n";
+    assert_eq!((ran.exit, ran.err.as_str()), (Exit::Refused, said));
     let fake = Fake::start(|_| problem(404, "worker-not-found", "There is no worker `x`")).await;
     let ran = fake.run(&["start", "x"]).await;
     assert_eq!(ran.exit, Exit::NotFound);

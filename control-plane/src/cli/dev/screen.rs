@@ -31,6 +31,12 @@ impl Screen {
         Self { output: Output::new(&display), clock: SystemClock::new() }
     }
 
+    /// Another place to write to.
+    #[cfg(test)]
+    pub(super) fn to(out: impl std::io::Write + Send + Clone + 'static) -> Self {
+        Self { output: Output::to(Format::Table, out.clone(), out), clock: SystemClock::new() }
+    }
+
     fn say(&self, text: &str) {
         // Nobody reads any more: the workers run all the same.
         let _ = self.output.print(text);
@@ -72,9 +78,10 @@ impl Screen {
                     .map_or_else(|| "nothing runs for it".to_owned(), |version| format!("version {version} serves on"));
                 let mut line = Line::bad("failed", format!("{name}  from {}; {kept}", file.shown()));
                 line.detail(&error.to_string());
-                for cause in causes(error) {
-                    line.detail(&cause);
+                if let Error::Problem(problem) = error {
+                    problem.details().iter().for_each(|detail| line.detail(detail));
                 }
+                causes(error).iter().for_each(|cause| line.detail(cause));
                 self.line(&line);
             }
         }
@@ -92,11 +99,6 @@ impl Screen {
             Line::warning("watch", "saved files are not noticed; start `dev` again after a change".to_owned());
         line.detail(&error.to_string());
         self.line(&line);
-    }
-
-    /// What ended it.
-    pub(super) fn error(&self, error: &Error) {
-        self.output.error(error);
     }
 
     /// Shows what happens until nothing can happen any more.

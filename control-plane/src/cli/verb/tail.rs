@@ -37,10 +37,10 @@ pub(crate) async fn run(args: &Args, client: &Client, output: &Output) -> Result
                 show(id.as_deref(), data, output)?;
                 left -= 1;
             }
-            Some(Frame::Data { data, .. } | Frame::Comment(data)) if !data.is_empty() => {
-                output.note(&output.aside.dim(&plain(&data)));
-            }
-            Some(_) => {}
+            // That nothing is missing need not be said.
+            Some(Frame::Comment(text)) if text.is_empty() || text.starts_with("log:") => {}
+            Some(Frame::Comment(text)) => output.note(&output.aside.dim(&plain(&text))),
+            Some(Frame::Data { .. }) => {}
             None => {
                 let hint = "it stopped, or this tail was too slow; tail again with --since to miss nothing";
                 return Err(Error::input("the server has ended the stream", hint));
