@@ -1,1 +1,57 @@
 //! The outside: REST and, on a listener of its own, the code that functions fetch.
+
+mod context;
+pub mod error;
+mod gate;
+pub mod internal;
+mod json;
+mod options;
+mod readiness;
+pub mod rest;
+
+use std::{convert::Infallible, future::Future, sync::Arc};
+
+use axum::{Router, body::Body};
+pub use gate::Gate;
+use http::{Request, Response};
+use hyper::body::Incoming;
+pub use options::{InvalidOptions, Listeners, Options, TokenDigest};
+pub use readiness::{Readiness, Stage};
+use tower_service::Service as _;
+
+use crate::app::App;
+
+/// Renders the metrics in the Prometheus text format.
+pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the handlers work with. Cloning shares it.
+#[derive(Clone)]
+pub struct Api {
+    /// The use cases.
+    pub app: App,
+    /// Who may come in.
+    pub gate: Gate,
+    /// Whether the program can do its work.
+    pub readiness: Readiness,
+    /// The metrics.
+    pub metrics: Metrics,
+}
+
+/// A router as the service that `kit::http::serve` takes.
+pub fn service(
+    router: Router,
+) -> impl Fn(Request<Incoming>) -> std::pin::Pin<Box<dyn Future<Output = Response<Body>> + Send>> + Clone + Send + 'static
+{
+    move |request| {
+        let answer = router.clone().call(request.map(Body::new));
+        Box::pin(async move {
+            match answer.await {
+                Ok(response) => response,
+                Err(never) => {
+                    let never: Infallible = never;
+                    match never {}
+                }
+            }
+        })
+    }
+}

@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Overloaded,
     /// A part this needs is not there now: try again.
     Unavailable,
+    /// The worker was run and failed: its code, or what it was given, must change.
+    WorkerFailed,
     /// Time was up before the answer was known.
     Timeout,
     /// This deployment cannot do that.

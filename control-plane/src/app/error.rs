@@ -1,0 +1,277 @@
+//! What a use case can answer instead of doing it.
+
+use workmanager_core_delivery::TargetError;
+use workmanager_core_domain::{
+    ErrorKind,
+    document::Damage,
+    outcome::{Failure, LogLine},
+    ports::{BusError, StoreError},
+    units::Span,
+};
+
+use super::Problems;
+use crate::router::NotSettled;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $kind:ident;)*) => {
+        /// The codes of the control plane's own errors; what its parts say keeps the code they give it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The stable text.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// What a caller can do about it.
+            #[must_use]
+            pub const fn kind(self) -> ErrorKind {
+                match self { $(Self::$name => ErrorKind::$kind,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Fields are missing, wrong or unknown.
+    InvalidRequest = "invalid-request", Invalid;
+    /// The body is no JSON.
+    JsonMalformed = "json-malformed", Invalid;
+    /// The body is nested too deep.
+    JsonTooDeep = "json-too-deep", Invalid;
+    /// Text that is no UTF-8.
+    InvalidUtf8 = "invalid-utf8", Invalid;
+    /// The body cannot be read to its end.
+    BodyUnreadable = "body-unreadable", Invalid;
+    /// The body is larger than the operation takes.
+    BodyTooLarge = "body-too-large", TooLarge;
+    /// The body's media type is not served.
+    UnsupportedMediaType = "unsupported-media-type", UnsupportedMediaType;
+    /// No operation has this path.
+    UnknownPath = "unknown-path", NotFound;
+    /// The path's operations have other methods.
+    MethodNotAllowed = "method-not-allowed", Invalid;
+    /// No or wrong token.
+    Unauthenticated = "unauthenticated", Unauthenticated;
+    /// The request was meant for another host, or sent by another site.
+    HostRefused = "host-refused", Forbidden;
+    /// The grant does not open that.
+    GrantRefused = "grant-refused", Forbidden;
+    /// No such blob.
+    BlobNotFound = "blob-not-found", NotFound;
+    /// The server is starting or stopping.
+    NotReady = "not-ready", Unavailable;
+    /// No worker has this id or name.
+    WorkerNotFound = "worker-not-found", NotFound;
+    /// The worker has no version of this number.
+    VersionNotFound = "version-not-found", NotFound;
+    /// The worker has no tag of this key.
+    TagNotFound = "tag-not-found", NotFound;
+    /// Another worker has this name.
+    NameTaken = "name-taken", Conflict;
+    /// The worker was changed by others all the time.
+    WorkerBusy = "worker-busy", Conflict;
+    /// `If-Match` does not hold.
+    RevisionConflict = "revision-conflict", PreconditionFailed;
+    /// The code does not load.
+    LoadFailed = "load-failed", Unprocessable;
+    /// Code by URL is switched off.
+    CodeUrlDisabled = "code-url-disabled", Unprocessable;
+    /// The code is larger than the limit.
+    CodeTooLarge = "code-too-large", TooLarge;
+    /// The worker's code is not in the store.
+    CodeMissing = "code-missing", Internal;
+    /// The key was used for another request.
+    KeyReused = "idempotency-key-reused", Unprocessable;
+    /// The first request with this key is still being worked on.
+    KeyInProgress = "idempotency-in-progress", Conflict;
+    /// The bus cannot show the past.
+    NoTailHistory = "tail-history-unavailable", Unsupported;
+    /// A record cannot be read.
+    RecordDamaged = "record-damaged", Internal;
+    /// The server was stopped meanwhile.
+    Stopping = "stopping", Unavailable;
+    /// Something that must not be.
+    Internal = "internal", Internal;
+}
+
+/// Why a use case was not carried out. Unless its text says otherwise, nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Fields are missing, wrong or unknown.
+    #[error("{}", .0.summary())]
+    Invalid(Problems),
+    /// No worker has this id or name.
+    #[error("no worker has the id or name `{reference}`")]
+    NoWorker {
+        /// As it was given.
+        reference: String,
+    },
+    /// The worker has no such version.
+    #[error("worker `{worker}` has no version {number}")]
+    NoVersion {
+        /// Whose.
+        worker: String,
+        /// Which.
+        number: u32,
+    },
+    /// The worker has no such tag.
+    #[error("worker `{worker}` has no tag `{key}`")]
+    NoTag {
+        /// Whose.
+        worker: String,
+        /// Which.
+        key: String,
+    },
+    /// Another worker has this name.
+    #[error("another worker has the name `{name}`")]
+    NameTaken {
+        /// Which.
+        name: String,
+    },
+    /// Others changed the worker each time.
+    #[error("worker `{worker}` is being changed by others; try again")]
+    Busy {
+        /// Which.
+        worker: String,
+    },
+    /// The caller has seen another revision.
+    #[error("the worker has revision {found}, the request expects another")]
+    Revision {
+        /// What is there now.
+        found: u64,
+    },
+    /// The code does not load.
+    #[error("{}", .0.message)]
+    Rejected(Failure),
+    /// Code by URL.
+    #[error("code by `url` is switched off; send it as `content`")]
+    CodeUrl,
+    /// Too much code.
+    #[error("the code has {size} bytes, the limit is {limit}")]
+    CodeTooLarge {
+        /// What was given.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The code that a version names is not there.
+    #[error("the code of version {number} is not in the store")]
+    CodeMissing {
+        /// Which version.
+        number: u32,
+    },
+    /// No verdict on the code.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The worker is started, and its topics are not taken yet.
+    #[error("the worker is started, but {0}")]
+    NotSettled(#[source] NotSettled),
+    /// The worker ran, or could not, and there is no reply.
+    #[error("{}", .0.message)]
+    Invocation(Box<Invocation>),
+    /// The key belongs to another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The first request is not done.
+    #[error("the first request with this idempotency key is not done yet")]
+    KeyInProgress,
+    /// The past of a topic, on a bus that has none.
+    #[error("this bus shows only what comes from now on; ask without `since`")]
+    NoTailHistory,
+    /// The bus.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record that cannot be read.
+    #[error("record `{key}` cannot be read")]
+    Damaged {
+        /// Which.
+        key: String,
+        /// Why not.
+        #[source]
+        source: Damage,
+    },
+    /// A record that cannot be written.
+    #[error("record `{key}` cannot be written")]
+    Encode {
+        /// Which.
+        key: String,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The server stops.
+    #[error("the server was stopped before it was known how this ended")]
+    Cut,
+}
+
+/// An attempt on request that has no reply.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The outcome's code.
+    pub code: &'static str,
+    /// What a caller can do about it.
+    pub kind: ErrorKind,
+    /// One line.
+    pub message: String,
+    /// The worker's own words, if it said any.
+    pub failure: Option<Failure>,
+    /// What it wrote.
+    pub logs: Vec<LogLine>,
+}
+
+impl Error {
+    /// Something else than was expected of a caller's wait.
+    pub(super) fn wait(pointer: &str, limit: std::time::Duration) -> Self {
+        Self::Invalid(Problems::one(pointer, format!("must be at most {}", Span(limit))))
+    }
+
+    fn own(&self) -> Result<Code, (ErrorKind, &'static str)> {
+        Ok(match self {
+            Self::Invalid(_) => Code::InvalidRequest,
+            Self::NoWorker { .. } => Code::WorkerNotFound,
+            Self::NoVersion { .. } => Code::VersionNotFound,
+            Self::NoTag { .. } => Code::TagNotFound,
+            Self::NameTaken { .. } => Code::NameTaken,
+            Self::Busy { .. } => Code::WorkerBusy,
+            Self::Revision { .. } => Code::RevisionConflict,
+            Self::Rejected(_) => Code::LoadFailed,
+            Self::CodeUrl => Code::CodeUrlDisabled,
+            Self::CodeTooLarge { .. } => Code::CodeTooLarge,
+            Self::CodeMissing { .. } => Code::CodeMissing,
+            Self::KeyReused => Code::KeyReused,
+            Self::KeyInProgress => Code::KeyInProgress,
+            Self::NoTailHistory => Code::NoTailHistory,
+            Self::Damaged { .. } => Code::RecordDamaged,
+            Self::Encode { .. } => Code::Internal,
+            Self::Cut => Code::Stopping,
+            Self::Target(error) => return Err((error.kind(), error.code())),
+            Self::NotSettled(error) => return Err((error.kind(), error.code())),
+            Self::Invocation(error) => return Err((error.kind, error.code)),
+            Self::Bus(error) => return Err((error.kind(), error.code())),
+            Self::Store(error) => return Err((error.kind(), error.code())),
+        })
+    }
+
+    /// What a caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.own().map_or_else(|(kind, _)| kind, Code::kind)
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.own().map_or_else(|(_, code)| code, Code::as_str)
+    }
+}

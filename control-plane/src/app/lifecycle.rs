@@ -1,0 +1,103 @@
+//! Start, stop, recovery, and what can run here.
+
+use tracing::info;
+use workmanager_core_domain::{EngineInfo, MimeType, Worker, WorkerId, worker::Desired};
+
+use super::{
+    App, Condition, Error, View, load,
+    store::{self},
+};
+
+impl App {
+    /// Starts a worker. An event that is published after this is not missed.
+    ///
+    /// # Errors
+    /// `NotSettled` when its topics cannot be taken in time: it is started then, and will get them.
+    pub async fn start(&self, reference: &str, condition: Condition) -> Result<View, Error> {
+        let id = self.find(reference)?.worker.id;
+        let app = self.clone();
+        self.to_the_end(async move {
+            let member = app.update(id, &condition, started).await?;
+            app.settle(&member.worker).await?;
+            Ok(app.view(&member).await)
+        })
+        .await
+    }
+
+    /// Stops a worker: no attempt begins from now on. The backlog of its topics is kept.
+    ///
+    /// # Errors
+    /// `Revision`, or the store's.
+    pub async fn stop(&self, reference: &str, condition: Condition) -> Result<View, Error> {
+        let id = self.find(reference)?.worker.id;
+        let app = self.clone();
+        self.to_the_end(async move {
+            let member = app.update(id, &condition, stopped).await?;
+            Ok(app.view(&member).await)
+        })
+        .await
+    }
+
+    /// Waits until a running worker's topics are taken.
+    pub(super) async fn settle(&self, worker: &Worker) -> Result<(), Error> {
+        if worker.desired == Desired::Stopped {
+            return Ok(());
+        }
+        let settled = self.parts.router.settled(&worker.topics, self.parts.settings.settle).await;
+        settled.map_err(Error::NotSettled)
+    }
+
+    /// Reads all workers again, as at a start, and says how many of them run.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn recover(&self) -> Result<usize, Error> {
+        let parts = &self.parts;
+        let loaded = load(&*parts.records, &parts.roster, &*parts.clock).await?;
+        for id in self.ids() {
+            if loaded.ids.contains(&id) {
+                continue;
+            }
+            let _writing = self.lock(id).await;
+            if store::get::<Worker>(&*parts.records, &id.to_string()).await.is_ok_and(|stored| stored.is_none()) {
+                parts.roster.remove(id);
+            }
+        }
+        let running =
+            parts.roster.snapshot().members().filter(|member| member.worker.desired == Desired::Running).count();
+        info!("recovered: {running} of {} workers run", loaded.ids.len());
+        Ok(running)
+    }
+
+    fn ids(&self) -> Vec<WorkerId> {
+        self.parts.roster.snapshot().members().map(|member| member.worker.id).collect()
+    }
+
+    /// What can run here, one entry for each kind of code.
+    pub async fn engines(&self) -> Vec<EngineInfo> {
+        let mut engines = self.parts.target.engines().await;
+        for mime_type in MimeType::ALL {
+            if engines.iter().any(|engine| engine.mime_type == mime_type) {
+                continue;
+            }
+            engines.push(EngineInfo {
+                mime_type,
+                language: mime_type.language().to_owned(),
+                runtime: None,
+                available: false,
+                reason: Some("no engine for it is part of this function".to_owned()),
+                sandbox: Vec::new(),
+            });
+        }
+        engines.sort_by_key(|engine| engine.mime_type);
+        engines
+    }
+}
+
+fn started(worker: &Worker) -> Result<Worker, Error> {
+    Ok(Worker { desired: Desired::Running, started_once: true, ..worker.clone() })
+}
+
+fn stopped(worker: &Worker) -> Result<Worker, Error> {
+    Ok(Worker { desired: Desired::Stopped, ..worker.clone() })
+}

@@ -1,0 +1,129 @@
+//! What is in the store when the program starts.
+
+use std::collections::{HashMap, HashSet};
+
+use metrics::counter;
+use tracing::{error, warn};
+use workmanager_core_delivery::Roster;
+use workmanager_core_domain::{
+    Worker, WorkerId,
+    document::{self, Document},
+    ports::{Clock, Collection, Expect, Record, Records, Revision},
+};
+
+use super::{
+    Error,
+    name::NameClaim,
+    store::{self, is_conflict},
+};
+
+/// Records read at once.
+const PAGE: usize = 1000;
+
+/// What was found.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// The workers that can be used.
+    pub ids: HashSet<WorkerId>,
+    /// The ids of records that cannot be read. They stay where they are.
+    pub unreadable: Vec<String>,
+    /// Name claims that were made, moved or given free.
+    pub names_repaired: usize,
+}
+
+/// Puts every worker of the store into the roster, and makes the name claims fit them. A record that
+/// cannot be read is left out, said, and counted. Call it before the router starts, so that it knows
+/// who owns which topics.
+///
+/// # Errors
+/// The store's.
+pub async fn load(records: &dyn Records, roster: &Roster, clock: &dyn Clock) -> Result<Loaded, Error> {
+    let mut loaded = Loaded::default();
+    let mut workers: Vec<(Worker, Revision)> = Vec::new();
+    for Record { id, value, revision } in all(records, Collection::Worker).await? {
+        match document::decode::<Worker>(&value) {
+            Ok(worker) if worker.id.to_string() == *id => workers.push((worker, revision)),
+            Ok(worker) => unreadable(&mut loaded, id.into(), &format!("it names worker {}", worker.id)),
+            Err(damage) => unreadable(&mut loaded, id.into(), &chain(&damage)),
+        }
+    }
+    loaded.ids = workers.iter().map(|(worker, _)| worker.id).collect();
+    loaded.names_repaired = repair_names(records, &workers, &loaded.unreadable, clock).await?;
+    roster.load(workers);
+    Ok(loaded)
+}
+
+fn unreadable(loaded: &mut Loaded, id: String, reason: &str) {
+    error!("worker {id} is left out, its record cannot be read: {reason}");
+    counter!("workmanager_records_unreadable_total", "collection" => Worker::COLLECTION.as_str()).increment(1);
+    loaded.unreadable.push(id);
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+async fn all(records: &dyn Records, collection: Collection) -> Result<Vec<Record>, Error> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = records.page(collection, "", after.as_deref(), PAGE).await?;
+        found.extend(page.records);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// Every worker has its name, and nobody else has one: a claim without its worker was left behind by
+/// a create, a rename or a delete that did not come to its end.
+async fn repair_names(
+    records: &dyn Records,
+    workers: &[(Worker, Revision)],
+    unreadable: &[String],
+    clock: &dyn Clock,
+) -> Result<usize, Error> {
+    let mut wanted: HashMap<&str, WorkerId> =
+        workers.iter().map(|(worker, _)| (worker.name.as_str(), worker.id)).collect();
+    let mut repaired = 0;
+    for Record { id: name, value, revision } in all(records, Collection::Name).await? {
+        let holder = document::decode::<NameClaim>(&value).ok().map(|claim| claim.worker);
+        if let Some(worker) = wanted.get(&*name) {
+            if holder == Some(*worker) {
+                wanted.remove(&*name);
+            } else {
+                // Written anew below.
+                repaired += usize::from(give_free(records, &name, revision).await?);
+            }
+        } else if !holder.is_some_and(|worker| unreadable.contains(&worker.to_string())) {
+            repaired += usize::from(give_free(records, &name, revision).await?);
+        }
+    }
+    for (name, worker) in wanted {
+        let claim = NameClaim { worker, at: clock.now() };
+        match store::put(records, name, &claim, Expect::Absent).await {
+            Ok(_) => repaired += 1,
+            Err(error) if is_conflict(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if repaired > 0 {
+        warn!("{repaired} name claims did not fit the workers and were repaired");
+    }
+    Ok(repaired)
+}
+
+async fn give_free(records: &dyn Records, name: &str, revision: Revision) -> Result<bool, Error> {
+    match store::delete::<NameClaim>(records, name, Expect::Revision(revision)).await {
+        Ok(()) => Ok(true),
+        Err(error) if is_conflict(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,138 @@
+//! Versions: code that has loaded once, numbered, and never changed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tracing::debug;
+use workmanager_core_delivery::{Candidate, Verdict};
+use workmanager_core_domain::{
+    Digest, Manifest, Version, Worker, WorkerId, WorkerName, ports::Expect, units::Size, version::VersionStatus,
+};
+
+use super::{
+    App, Error,
+    store::{self, is_conflict},
+};
+
+/// Longest wait for a verdict that a caller may ask for.
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(300);
+/// From this size on, hashing is done where it holds up nobody.
+const LARGE: usize = 256 << 10;
+
+/// A worker's new memory limit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory(pub(super) Size);
+
+/// A manifest that is stored, and whose code has loaded.
+#[derive(Debug, Clone)]
+pub(super) struct Prepared {
+    pub(super) digest: Digest,
+    pub(super) manifest: Manifest,
+}
+
+/// A version that can be made active.
+#[derive(Debug, Clone)]
+pub(super) struct Numbered(pub(super) Version);
+
+impl Numbered {
+    /// Makes it the active one of `worker`.
+    pub(super) fn activate(&self, worker: &mut Worker) {
+        let Version { number, digest, manifest, .. } = &self.0;
+        worker.version = *number;
+        worker.latest_version = worker.latest_version.max(*number);
+        worker.digest = *digest;
+        worker.source = manifest.source;
+        worker.engine = manifest.engine.clone();
+        worker.config.clone_from(&manifest.config);
+        worker.limits.memory = manifest.memory;
+    }
+}
+
+/// The digest of code.
+pub(super) async fn digest(code: &Bytes) -> Digest {
+    if code.len() < LARGE {
+        return Digest::of(code);
+    }
+    let shared = code.clone();
+    let hashed = tokio::task::spawn_blocking(move || Digest::of(&shared)).await;
+    hashed.unwrap_or_else(|_| Digest::of(code))
+}
+
+impl App {
+    /// Asks a function whether the code loads; only if it does, everything is stored.
+    pub(super) async fn prepare(
+        &self,
+        (worker, name): (WorkerId, &WorkerName),
+        mut manifest: Manifest,
+        source: Bytes,
+        wait: Duration,
+    ) -> Result<Prepared, Error> {
+        let candidate =
+            Candidate { worker, name: name.clone(), manifest: manifest.clone(), source: source.clone(), timeout: wait };
+        let verdict = self.parts.target.validate(&candidate).await?;
+        let artefact = match verdict {
+            Verdict::Rejected(failure) => return Err(Error::Rejected(failure)),
+            Verdict::Loaded { entry, artefact } => {
+                debug!("code of worker `{name}` loads, entry `{entry}`");
+                artefact
+            }
+        };
+        let blobs = &self.parts.blobs;
+        blobs.put(source).await?;
+        if let Some(artefact) = artefact {
+            manifest.artefact = Some(blobs.put(artefact).await?);
+        }
+        let encode = |source| Error::Encode { key: format!("manifest of {worker}"), source };
+        let canonical = manifest.canonical().map_err(encode)?;
+        let digest = blobs.put(canonical.into()).await?;
+        Ok(Prepared { digest, manifest })
+    }
+
+    /// Keeps a version under the first free number from `number` on.
+    pub(super) async fn number(
+        &self,
+        worker: WorkerId,
+        mut number: u32,
+        Prepared { digest, manifest }: Prepared,
+    ) -> Result<Numbered, Error> {
+        let (created_at, status) = (self.parts.clock.now(), VersionStatus::Validated);
+        let mut version = Version { worker, number, created_at, status, digest, manifest };
+        loop {
+            version.number = number;
+            let key = Version::key(worker, number);
+            match store::put(&*self.parts.records, &key, &version, Expect::Absent).await {
+                Ok(_) => return Ok(Numbered(version)),
+                // Taken by another load of the same worker.
+                Err(error) if is_conflict(&error) && number < u32::MAX => number += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The active version of `worker` with another memory limit, as a new version.
+    pub(super) async fn with_memory(
+        &self,
+        worker: &Worker,
+        Memory(memory): Memory,
+        wait: Duration,
+    ) -> Result<Numbered, Error> {
+        let source = self.parts.blobs.get(&worker.source).await?;
+        let source = source.ok_or(Error::CodeMissing { number: worker.version })?;
+        let manifest = Manifest { memory, ..manifest_of(worker, worker.source) };
+        let prepared = self.prepare((worker.id, &worker.name), manifest, source, wait).await?;
+        self.number(worker.id, worker.latest_version.saturating_add(1), prepared).await
+    }
+}
+
+/// What a function shall see of `source` as code of `worker`.
+pub(super) fn manifest_of(worker: &Worker, source: Digest) -> Manifest {
+    Manifest {
+        format: Manifest::FORMAT,
+        mime_type: worker.mime_type,
+        source,
+        artefact: None,
+        engine: worker.engine.clone(),
+        memory: worker.limits.memory,
+        config: worker.config.clone(),
+    }
+}
