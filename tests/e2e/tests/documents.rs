@@ -34,6 +34,8 @@ fn dev_with_the_file_of(page: &str, name: &str) -> (Server, tempfile::TempDir) {
 
 #[test]
 fn the_readme_leads_from_nothing_to_a_reply() {
+    // The one that holds every byte.
+    assert!(include_str!("quick_start.rs").contains(&block("quick-start").text));
     let server = Server::dev(&[]);
     let worker: Value = serde_json::from_str(&typed(&server, &block("quick-start"))).unwrap();
     assert_eq!((&worker["topic"], &worker["status"]), (&json!("time-worker-topic"), &json!("Stopped")));
