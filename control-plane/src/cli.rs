@@ -4,9 +4,8 @@
 mod apply;
 mod client;
 mod completions;
-pub mod config;
 mod definition;
-pub mod dev;
+mod dev;
 mod doctor;
 mod error;
 mod event;
@@ -14,21 +13,21 @@ mod exit;
 mod options;
 mod output;
 mod problem;
-pub mod serve;
+mod serve;
 mod server;
 mod source;
-mod state;
 mod verb;
 mod wire;
 
 use clap::Subcommand;
 
 pub use completions::Args as CompletionsArgs;
+pub use dev::{Args as DevArgs, Ground, Session};
 pub use error::Error;
 pub use exit::Exit;
 pub use options::{Colour, Connection, Display, Format, Remote};
+pub use serve::{Args as ServeArgs, Profile};
 pub use server::{InvalidServer, Server};
-pub use state::{Directory, State};
 
 use client::Client;
 use output::Output;
@@ -114,11 +113,23 @@ async fn ask<A: clap::Args>(
     conclude(run(&remote.verb, &client, &output).await, &output)
 }
 
-/// Prints `error` and what to do next, and answers how the program ends. For what the binary runs itself.
+/// Prints `text` on standard output, for what the binary runs itself.
 #[must_use]
-pub fn report(error: Error, colour: &Colour) -> Exit {
-    let display = Display { output: Format::Table, colour: colour.clone() };
-    conclude(Err(error), &Output::new(&display))
+pub fn say(text: &str) -> Exit {
+    let output = Output::new(&Display::default());
+    conclude(output.print(text), &output)
+}
+
+/// Says why the program does not start or does not go on.
+pub fn say_failure(message: &str) {
+    let output = Output::new(&Display::default());
+    output.note(&format!("{} {message}", output.aside.red("error:")));
+}
+
+/// Prints `error` and what to do next, and answers how the program ends.
+#[must_use]
+pub fn report(error: Error) -> Exit {
+    conclude(Err(error), &Output::new(&Display::default()))
 }
 
 /// Prints the error, if there is one, and says how the program ends.

@@ -14,6 +14,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use workmanager_core_kit::Secret;
 
 pub(crate) use call::{Call, Route};
@@ -76,6 +77,13 @@ impl Client {
     /// Where the server is.
     pub(crate) const fn server(&self) -> &Server {
         &self.server
+    }
+
+    /// Reads a part of an answer.
+    pub(crate) fn read<T: DeserializeOwned>(&self, part: &RawValue) -> Result<T, Error> {
+        let misunderstood =
+            |source: serde_json::Error| Error::Answer { server: self.server.clone(), source: source.into() };
+        serde_json::from_str(part.get()).map_err(misunderstood)
     }
 
     /// Makes a call and reads the whole answer.

@@ -18,24 +18,15 @@ use self::{
     screen::Screen,
     watch::{Change, Watch},
 };
-use super::{client::Client, error::Error, options::Colour, server::Server, state::State};
-use crate::{feed::Feed, platform};
+use super::{client::Client, error::Error, options::Colour, server::Server};
+use crate::feed::Feed;
 
-/// Arguments of `dev`.
+/// Arguments of `dev` itself; the binary adds the options of the parts that it starts.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Files with worker code; a worker that greets if there is none.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Where it keeps everything.
-    #[command(flatten)]
-    pub state: State,
-    /// How functions are run.
-    #[command(flatten)]
-    pub platform: platform::Options,
-    /// What is logged beside what the screen shows: a level, or target=level pairs.
-    #[arg(long, value_name = "FILTER", env = "WORKMANAGER_LOG", default_value = "warn")]
-    pub log: String,
     /// Whether the screen is coloured.
     #[command(flatten)]
     pub colour: Colour,

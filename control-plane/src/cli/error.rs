@@ -70,9 +70,6 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
-    /// What was to run here does not start, or does not go on.
-    #[error("the control plane does not run")]
-    Start(#[source] Source),
     /// Some of several things failed; each was said.
     #[error("{failed} of {all} failed")]
     Some {
@@ -91,12 +88,6 @@ impl Error {
         Self::Input { message: message.into(), hint: hint.into() }
     }
 
-    /// What was to run here does not start, or does not go on.
-    #[must_use]
-    pub fn start(source: impl Into<Source>) -> Self {
-        Self::Start(source.into())
-    }
-
     /// How the program ends.
     #[must_use]
     pub fn exit(&self) -> Exit {
@@ -104,7 +95,7 @@ impl Error {
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::Timeout { .. } | Self::Broken { .. } => Exit::Unavailable,
             Self::Problem(problem) => problem.exit(),
-            Self::Answer { .. } | Self::Start(_) => Exit::Failure,
+            Self::Answer { .. } => Exit::Failure,
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
             // The reader had enough: that is how `| head` ends.
             Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
@@ -125,7 +116,6 @@ impl Error {
                 Some("`workmanager doctor` says whether it is well".to_owned())
             }
             Self::Problem(problem) => problem.hint(),
-            Self::Start(_) => Some("`workmanager doctor` looks at what this machine needs".to_owned()),
             Self::Answer { .. } => Some("is it a WorkManager, and as new as this program?".to_owned()),
             Self::Read { .. } => Some("check the path and its permissions".to_owned()),
             Self::Event(_) => Some("see `workmanager publish --help` for what an event may carry".to_owned()),

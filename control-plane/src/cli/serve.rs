@@ -1,62 +1,18 @@
-//! `serve`: the control plane as a service. The binary starts it; what it takes is said here.
+//! `serve`: the control plane as a service. The binary starts it and adds the options of its parts.
 
 use clap::ValueEnum;
-use workmanager_core_kit::telemetry::LogFormat;
 
-use super::{error::Error, options::Colour, state::State};
-use crate::platform;
+use super::error::Error;
 
-/// Arguments of `serve`.
+/// Arguments of `serve` itself.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Which store and bus, and where functions run.
     #[arg(long, value_enum, env = "WORKMANAGER_PROFILE", default_value_t = Profile::Embedded)]
     pub profile: Profile,
-    /// Where it keeps everything.
-    #[command(flatten)]
-    pub state: State,
-    /// How functions are run.
-    #[command(flatten)]
-    pub platform: platform::Options,
-    /// What it logs.
-    #[command(flatten)]
-    pub logging: Logging,
     /// Print the effective configuration and end.
     #[arg(long)]
     pub print_config: bool,
-}
-
-/// What is logged, and how. Logs go to standard error.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Logs")]
-pub struct Logging {
-    /// Which lines: a level, or target=level pairs.
-    #[arg(long, value_name = "FILTER", env = "WORKMANAGER_LOG", default_value = "info")]
-    pub log: String,
-    /// How a line looks.
-    #[arg(long, value_enum, value_name = "FORMAT", env = "WORKMANAGER_LOG_FORMAT", default_value_t = LogLines::Text)]
-    pub log_format: LogLines,
-    /// Whether lines are coloured.
-    #[command(flatten)]
-    pub colour: Colour,
-}
-
-/// The two forms of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogLines {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-impl From<LogLines> for LogFormat {
-    fn from(lines: LogLines) -> Self {
-        match lines {
-            LogLines::Text => Self::Text,
-            LogLines::Json => Self::Json,
-        }
-    }
 }
 
 /// A store, a bus, and a place where functions run.

@@ -33,8 +33,8 @@ updated      2026-11-25T11:00:00Z
 ";
 
 const HISTORY: &str = "\
-VERSION  STATUS     CREATED  DIGEST
-1        validated  now      sha256:00
+VERSION  STATUS  CREATED  DIGEST
+1        Active  now      sha256:00
 ";
 
 const ENGINES: &str = "\
@@ -104,7 +104,8 @@ async fn list_follows_the_pages_and_lines_the_workers_up() {
 
 #[tokio::test]
 async fn every_other_verb_asks_for_what_it_says() {
-    let history = r#"{"history":[{"version":1,"digest":"sha256:00","createdAt":"now","status":"validated"}]}"#;
+    let history =
+        r#"{"history":[{"version":1,"digest":"sha256:00","createdAt":"now","status":"Active"}],"nextCursor":null}"#;
     let engines = r#"{"engines":[{"mimeType":"text/x-python","language":"python","runtime":"CPython 3.11.7",
         "available":true,"reason":null,"sandbox":[{"name":"seccomp","active":true},{"name":"landlock","active":false}]}]}"#;
     let event = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"n":1.10}}"#;

@@ -38,7 +38,7 @@ struct Document {
     #[serde(default, deserialize_with = "named")]
     reply_topic: Option<Option<Topic>>,
     config: Option<BTreeMap<String, String>>,
-    tags: Option<BTreeMap<String, String>>,
+    tags: Option<BTreeMap<String, Option<String>>>,
     engine: Option<Engine>,
     isolation: Option<Isolation>,
     limits: Option<Limits>,

@@ -43,8 +43,7 @@ pub(super) async fn left(client: &Client, set: &str, steps: &[Step]) -> Result<V
     let route = Route::v1(["workers"]).with("tag", Some(format!("{TAG}:{set}")));
     let mut left = Vec::new();
     for worker in list::all(&route, usize::MAX, client).await? {
-        let worker: Worker = serde_json::from_str(worker.get())
-            .map_err(|source| Error::Answer { server: client.server().clone(), source: source.into() })?;
+        let worker: Worker = client.read(&worker)?;
         // The server's filter is not trusted with a deletion.
         let made = worker.tags.get(TAG).is_some_and(|owner| owner == set);
         if made && !steps.iter().any(|step| step.name() == worker.name) {

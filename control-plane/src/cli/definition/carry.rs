@@ -40,12 +40,21 @@ pub(crate) async fn carry_out(client: &Client, wanted: &Definition, plan: &Plan)
 
 async fn create(client: &Client, wanted: &Definition) -> Result<Answer, Error> {
     let named = [&wanted.fixed, &wanted.with_code, &wanted.fields].into_iter().flatten();
-    let mut body: Map<String, Value> =
-        named.filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut body = without_nulls(named);
     body.insert("name".to_owned(), json!(wanted.name));
     body.insert("codeSource".to_owned(), json!({ "content": STANDARD.encode(&wanted.code) }));
     body.insert("start".to_owned(), json!(wanted.status != Some(Desired::Stopped)));
     client.call(Call::post(waiting(Route::v1(["workers"]))).json(&body).longer(VERDICT)).await
+}
+
+/// What a new worker is made of: there is nothing yet that null could take away.
+fn without_nulls<'a>(fields: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Map<String, Value> {
+    let named = fields.into_iter().filter(|(_, value)| !value.is_null());
+    let cleaned = named.map(|(name, value)| match value {
+        Value::Object(members) => (name.clone(), Value::Object(without_nulls(members))),
+        other => (name.clone(), other.clone()),
+    });
+    cleaned.collect()
 }
 
 async fn change(client: &Client, wanted: &Definition, change: &Change) -> Result<(), Error> {

@@ -67,10 +67,20 @@ pub(crate) fn plan(wanted: &Definition, current: Option<&Value>) -> Result<Plan,
     };
     Ok(Plan::Change(Change {
         code: code(current).is_none_or(|code| code != wanted.code),
-        with_code: changed(&wanted.with_code),
+        with_code: with_code(wanted, current),
         fields: changed(&wanted.fields),
         status: wanted.status.filter(|status| current["status"] != serde_json::json!(status)),
     }))
+}
+
+/// `config` is replaced as a whole, so it is compared as a whole; of `engine` only what is named counts.
+fn with_code(wanted: &Definition, current: &Value) -> Map<String, Value> {
+    let changes = |name: &str, value: &Value| match name {
+        "config" => current.get(name) != Some(value),
+        _ => differs(current.get(name), value),
+    };
+    let changed = wanted.with_code.iter().filter(|(name, value)| changes(name, value));
+    changed.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The code of a worker, if the server shows it.
@@ -106,7 +116,7 @@ mod tests {
             fixed: object(json!({ "mimeType": "text/x-python" })),
             with_code: object(json!({ "config": { "a": "1" } })),
             fields: object(
-                json!({ "topics": ["orders"], "filter": null, "limits": { "timeout": "1m" }, "tags": { "k": "v" } }),
+                json!({ "topics": ["orders"], "filter": null, "limits": { "timeout": "1m" }, "tags": { "k": "v", "gone": null } }),
             ),
             status: Some(Desired::Running),
         }
@@ -116,7 +126,7 @@ mod tests {
         json!({
             "name": "orders", "mimeType": "text/x-python", "codeSource": { "content": STANDARD.encode("pass") },
             "topics": ["orders"], "filter": null, "limits": { "timeout": "1m", "memory": "256MiB" },
-            "tags": { "k": "v", "other": "x" }, "config": { "a": "1" }, "status": "Running", "version": 3,
+            "tags": { "k": "v", "other": "x", "gone": null }, "config": { "a": "1" }, "status": "Running", "version": 3,
         })
     }
 
@@ -135,6 +145,8 @@ mod tests {
             ("/limits", json!({ "timeout": "30s" }), "limits"),
             ("/tags", json!({}), "tags"),
             ("/config", json!({ "a": "2" }), "config"),
+            ("/config", json!({ "a": "1", "b": "2" }), "config"),
+            ("/tags/gone", json!("x"), "tags"),
             ("/codeSource/content", json!("eA=="), "code"),
             ("/status", json!("Stopped"), "status"),
         ];

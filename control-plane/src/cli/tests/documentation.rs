@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::cli::{Exit, Verb, dev, serve};
+use crate::cli::{DevArgs, Exit, ServeArgs, Verb};
 
 const DOCUMENT: &str = include_str!("../../../../docs/cli.md");
 
@@ -16,10 +16,10 @@ struct Program {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Dev(dev::Args),
-    Serve(serve::Args),
+    Dev(DevArgs),
+    Serve(ServeArgs),
     #[command(flatten)]
-    Verb(Verb),
+    Verb(Box<Verb>),
 }
 
 #[test]

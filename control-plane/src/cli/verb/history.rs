@@ -2,7 +2,7 @@
 
 use clap::Args as ClapArgs;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 
 use super::show;
 use crate::cli::{
@@ -28,8 +28,10 @@ pub struct Rollback {
 }
 
 #[derive(Debug, Deserialize)]
-struct History {
-    history: Vec<Entry>,
+#[serde(rename_all = "camelCase")]
+struct Page {
+    history: Vec<Box<RawValue>>,
+    next_cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -43,12 +45,23 @@ struct Entry {
 
 /// Shows the versions.
 pub(crate) async fn run(args: &Args, client: &Client, output: &Output) -> Result<(), Error> {
-    let answer = client.call(Call::get(Route::v1(["workers", &args.worker, "history"]))).await?;
+    let (mut versions, mut cursor): (Vec<Box<RawValue>>, Option<String>) = (Vec::new(), None);
+    loop {
+        let route = Route::v1(["workers", &args.worker, "history"]).with("cursor", cursor.as_ref());
+        let page: Page = client.call(Call::get(route)).await?.read()?;
+        versions.extend(page.history);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
     if output.is_json() {
-        return output.json(&answer.body);
+        let text = serde_json::to_vec(&json!({ "history": versions })).unwrap_or_default();
+        return output.json(&text);
     }
     let mut table = Table::new(["VERSION", "STATUS", "CREATED", "DIGEST"]);
-    for entry in answer.read::<History>()?.history {
+    for version in &versions {
+        let entry: Entry = client.read(version)?;
         table.row([entry.version.to_string(), entry.status, entry.created_at, entry.digest]);
     }
     output.table(&table)

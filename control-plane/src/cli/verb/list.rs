@@ -55,15 +55,11 @@ pub(crate) async fn run(args: &Args, client: &Client, output: &Output) -> Result
     }
     let mut table = Table::new(["NAME", "STATUS", "TOPICS", "LANGUAGE", "VERSION", "ID"]);
     for worker in &workers {
-        let worker: Worker = serde_json::from_str(worker.get()).map_err(|source| misunderstood(client, source))?;
+        let worker: Worker = client.read(worker)?;
         let (state, topics, version) = (show::state(&worker), worker.topics.join(","), worker.version.to_string());
         table.row([worker.name, state, topics, worker.language, version, worker.id]);
     }
     output.table(&table)
-}
-
-fn misunderstood(client: &Client, source: serde_json::Error) -> Error {
-    Error::Answer { server: client.server().clone(), source: source.into() }
 }
 
 fn route(args: &Args) -> Route {
