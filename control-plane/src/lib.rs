@@ -8,3 +8,4 @@ pub mod feed;
 pub mod grant;
 pub mod platform;
 pub mod router;
+pub mod serve;

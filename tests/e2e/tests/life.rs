@@ -1,7 +1,5 @@
 //! From zero, to zero, and what is left when it stops or is killed.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-
 use std::time::Duration;
 
 use rustix::process::Signal;

@@ -1,7 +1,5 @@
 //! The quick start, byte for byte.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-
 use std::process::Command;
 
 use serde_json::{Value, json};

@@ -1,7 +1,5 @@
 //! New code under running events.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
-
 use serde_json::{Value, json};
 use workmanager_tests_e2e::{Server, base64};
 

@@ -1,0 +1,206 @@
+//! The control plane as a whole: what `serve` and `dev` start, and the order in which it stops.
+
+pub mod configuration;
+mod options;
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+pub use options::{Data, Folder, Operation, Options};
+use tokio::net::TcpListener;
+use tracing::info;
+use workmanager_core_delivery::{Roster, Target};
+use workmanager_core_domain::{
+    ErrorKind,
+    ports::{Blobs, Bus, Clock, Ids, Records},
+};
+use workmanager_core_kit::{
+    OnError, SystemClock, Tasks, UuidV7,
+    http::{self, Listener},
+};
+
+use crate::{
+    api::{self, Api, Readiness, Stage},
+    app::{self, App},
+    feed::Feed,
+    grant::Grants,
+    platform,
+    router::{self, Router},
+};
+
+/// Where definitions, code and events are kept: the only parts that another profile replaces.
+#[derive(Clone)]
+pub struct Stores {
+    /// Definitions, versions, event records.
+    pub records: Arc<dyn Records>,
+    /// Code.
+    pub blobs: Arc<dyn Blobs>,
+    /// Events.
+    pub bus: Arc<dyn Bus>,
+}
+
+/// What the control plane is made of.
+pub struct Parts {
+    /// What was chosen.
+    pub options: Options,
+    /// Where everything is kept.
+    pub stores: Stores,
+    /// Where the function's socket and cache, and the file that says where it listens, are.
+    pub folder: PathBuf,
+    /// Renders the metrics.
+    pub metrics: api::Metrics,
+    /// Who stops it.
+    pub tasks: Tasks,
+}
+
+/// The control plane did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API cannot listen as it is told to.
+    #[error(transparent)]
+    Listen(#[from] api::InvalidOptions),
+    /// Functions cannot be run.
+    #[error(transparent)]
+    Platform(#[from] platform::Error),
+    /// The definitions cannot be read.
+    #[error("the worker definitions cannot be read")]
+    Load(#[source] app::Error),
+    /// The system does not give what every program needs.
+    #[error("the system does not say {0}")]
+    System(&'static str, #[source] io::Error),
+}
+
+impl Error {
+    /// What a caller can do about it.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Listen(error) => error.kind(),
+            Self::Load(error) => error.kind(),
+            Self::Platform(_) | Self::System(..) => ErrorKind::Unavailable,
+        }
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Listen(error) => error.code(),
+            Self::Platform(_) => "function-unavailable",
+            Self::Load(error) => error.code(),
+            Self::System(..) => "system",
+        }
+    }
+}
+
+/// A running control plane. It runs until the tasks are told to stop, and has stopped when they are
+/// drained.
+pub struct Running {
+    /// Its use cases.
+    pub app: App,
+    /// What happens in it.
+    pub feed: Feed,
+    /// Where REST is served.
+    pub http: SocketAddr,
+    /// Health answers 503 until this says ready.
+    pub readiness: Readiness,
+}
+
+/// Starts everything: the ports are open when it returns.
+///
+/// # Errors
+/// See [`Error`]. What had been started stops with the tasks.
+pub async fn start(parts: Parts) -> Result<Running, Error> {
+    let Parts { options: Options { api: options, platform, operation, .. }, stores, folder, metrics, tasks } = parts;
+    let (gate, grace) = (options.gate()?, operation.grace.0);
+    let listeners = options.listen().await?;
+    let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Error::System("the port", error));
+    let (http, internal) = (address(&listeners.http)?, address(&listeners.internal)?);
+
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock::new()), Arc::new(UuidV7));
+    let feed = Feed::default();
+    let grants = Grants::new(random().map_err(|error| Error::System("random bytes", error))?);
+    let local = platform::Parts {
+        options: platform,
+        executable: std::env::current_exe().map_err(|error| Error::System("where this program is", error))?,
+        directory: folder.join("function"),
+        code: internal,
+        grants: grants.clone(),
+        feed: feed.clone(),
+        tasks: tasks.clone(),
+    };
+    platform::describe();
+    let target = Arc::new(platform::Local::new(local, clock.clone())?);
+    let blobs = stores.blobs.clone();
+    let app = application(stores, target, feed.clone(), (clock.clone(), ids), tasks.clone()).await?;
+
+    let readiness = Readiness::default();
+    let rest = api::rest::router(Api { app: app.clone(), gate, readiness: readiness.clone(), metrics });
+    listen("rest", listeners.http, rest, grace, &tasks);
+    listen("internal", listeners.internal, api::internal::router(blobs, grants, clock), grace, &tasks);
+    announce(&folder, http).map_err(|error| Error::System("what the data folder is", error))?;
+    stop_being_ready(&readiness, &tasks);
+    info!("serving on http://{http}");
+    Ok(Running { app, feed, http, readiness })
+}
+
+/// Definitions first, then the router that acts on them, then the use cases over both.
+async fn application(
+    stores: Stores,
+    target: Arc<dyn Target>,
+    feed: Feed,
+    (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
+    tasks: Tasks,
+) -> Result<App, Error> {
+    let Stores { records, blobs, bus } = stores;
+    let roster = Arc::new(Roster::default());
+    app::load(&*records, &roster, &*clock).await.map_err(Error::Load)?;
+    let parts = router::Parts {
+        bus: bus.clone(),
+        records: records.clone(),
+        target: target.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+        roster: roster.clone(),
+        feed,
+    };
+    let router = Router::start(parts, &tasks);
+    let settings = app::Settings::default();
+    Ok(App::new(app::Parts { records, blobs, bus, target, roster, router, clock, ids, tasks, settings }))
+}
+
+fn listen(name: &'static str, listener: TcpListener, router: axum::Router, grace: Duration, tasks: &Tasks) {
+    let stop = tasks.stopping();
+    tasks.spawn(name, OnError::StopProcess, async move {
+        http::serve(Listener::Tcp(listener), api::service(router), stop, grace).await;
+        Ok::<_, Infallible>(())
+    });
+}
+
+/// Whoever asks hears that it is stopping before anything is stopped.
+fn stop_being_ready(readiness: &Readiness, tasks: &Tasks) {
+    let (readiness, stop) = (readiness.clone(), tasks.stopping());
+    tasks.spawn_infallible(async move {
+        stop.cancelled().await;
+        readiness.set(Stage::Stopping);
+    });
+}
+
+/// Writes where it listens into the data folder, for those who let the system choose the port.
+fn announce(folder: &Path, http: SocketAddr) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join("http-address"), http.to_string())
+}
+
+/// 32 bytes from the system.
+fn random() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(bytes)
+}
