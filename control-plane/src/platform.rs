@@ -18,6 +18,7 @@ use workmanager_core_domain::units::Span;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Local functions")]
 #[group(id = "local-functions")]
+#[group(skip)]
 pub struct Options {
     /// How long the function process may be idle before it is stopped.
     #[arg(long, env = "WORKMANAGER_FUNCTION_IDLE", default_value = "60s", value_name = "TIME")]

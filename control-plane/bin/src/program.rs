@@ -54,3 +54,11 @@ pub(crate) struct Function {
 pub(crate) fn command() -> Command {
     Program::command()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::command().debug_assert();
+    }
+}

@@ -14,6 +14,7 @@ use super::Gate;
 /// Where the API listens, and for whom.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "API")]
+#[group(skip)]
 pub struct Options {
     /// The address that REST listens on. Anything but the loopback needs a token.
     #[arg(long, env = "WORKMANAGER_HTTP_HOST", default_value = "127.0.0.1", value_name = "ADDRESS")]

@@ -23,6 +23,7 @@ use crate::feed::Feed;
 
 /// Arguments of `dev` itself; the binary adds the options of the parts that it starts.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Files with worker code; a worker that greets if there is none.
     #[arg(value_name = "FILE")]

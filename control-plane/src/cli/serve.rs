@@ -6,6 +6,7 @@ use super::error::Error;
 
 /// Arguments of `serve` itself.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Which store and bus, and where functions run.
     #[arg(long, value_enum, env = "WORKMANAGER_PROFILE", default_value_t = Profile::Embedded)]

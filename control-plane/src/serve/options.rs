@@ -12,6 +12,7 @@ use crate::{api, platform};
 
 /// How the control plane is run.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub struct Options {
     /// Where it listens, and for whom.
     #[command(flatten)]
@@ -30,6 +31,7 @@ pub struct Options {
 /// Where definitions, code and events are kept.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Data")]
+#[group(skip)]
 pub struct Data {
     /// Where definitions, code and events are kept.
     #[arg(long, env = "WORKMANAGER_DATA_DIR", default_value = ".workmanager", value_name = "FOLDER")]
@@ -48,6 +50,7 @@ pub struct Data {
 /// What is logged, and how long a stop may take.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Operation")]
+#[group(skip)]
 pub struct Operation {
     /// What is logged on standard error: a level, or `target=level` pairs. `info` for `serve`, `warn` for
     /// `dev`.
