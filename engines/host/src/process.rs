@@ -14,7 +14,7 @@ use tokio::{
     net::UnixStream,
     time::{Instant, Sleep, sleep_until},
 };
-use tokio_util::codec::Decoder as _;
+use tokio_util::{codec::Decoder as _, io::poll_read_buf};
 use workmanager_core_frames::{CONTRACT, Codec, ErrorHead, FailedWith, Frame, FrameError, Kind, Limits, ReadyHead};
 use workmanager_core_kit::Tasks;
 
@@ -83,10 +83,10 @@ impl Process {
         deadline: Instant,
     ) -> Result<(Self, ReadyHead), SpawnError> {
         let Ours { engine, stdout, stderr } = ours;
-        let socket = UnixStream::from_std(engine).map_err(SpawnError::system("socket"))?;
+        let mut socket = UnixStream::from_std(engine).map_err(SpawnError::system("socket"))?;
         let output = Output::new(stdout, stderr).map_err(SpawnError::system("pipes"))?;
         let (mut codec, mut inbox) = (Codec::new(Limits::CODE), BytesMut::with_capacity(CHUNK));
-        let ready = tokio::time::timeout_at(deadline, read_one(&socket, &mut codec, &mut inbox));
+        let ready = tokio::time::timeout_at(deadline, read_one(&mut socket, &mut codec, &mut inbox));
         let frame = match ready.await {
             Ok(Ok(frame)) => frame,
             Ok(Err(error)) => return Err(died(child, &error, output).await),
@@ -211,7 +211,7 @@ impl Process {
             if self.deadline.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Happening::Late);
             }
-            match poll_read(&self.socket, &mut self.inbox, cx) {
+            match poll_read(&mut self.socket, &mut self.inbox, cx) {
                 Poll::Ready(Ok(count)) if count > 0 => continue,
                 Poll::Ready(_closed) => return Poll::Ready(Happening::Closed),
                 Poll::Pending => return self.output.poll_piece(cx).map(Happening::Output),
@@ -241,18 +241,12 @@ impl Process {
     }
 }
 
-fn poll_read(socket: &UnixStream, inbox: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    loop {
-        std::task::ready!(socket.poll_read_ready(cx))?;
-        inbox.reserve(CHUNK);
-        match socket.try_read_buf(inbox) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            read => return Poll::Ready(read),
-        }
-    }
+fn poll_read(socket: &mut UnixStream, inbox: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    inbox.reserve(CHUNK);
+    poll_read_buf(Pin::new(socket), cx, inbox)
 }
 
-async fn read_one(socket: &UnixStream, codec: &mut Codec, inbox: &mut BytesMut) -> Result<Frame, FrameError> {
+async fn read_one(socket: &mut UnixStream, codec: &mut Codec, inbox: &mut BytesMut) -> Result<Frame, FrameError> {
     loop {
         if let Some(frame) = codec.decode(inbox)? {
             return Ok(frame);

@@ -1,0 +1,218 @@
+//! Processes: what they inherit, how they end, and that they end.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use workmanager_core_domain::MimeType;
+use workmanager_engines_host::{Ended, Engine as _, SpawnError};
+use workmanager_engines_python::Options;
+
+use crate::support::{Harness, eventually, is_alive, load, python};
+
+#[tokio::test]
+async fn a_deadline_kills_the_whole_group_and_the_next_process_is_fine() {
+    let source = "
+import subprocess, time, sys
+def Process(event):
+    if event['data'] == 0: return {'type': 't', 'data': 'fresh'}
+    child = subprocess.Popen(['sleep', '600'])
+    print(child.pid, flush=True)
+    while True: time.sleep(1)
+";
+    let harness = Harness::new();
+    let mut worker = harness.load(source).await;
+    worker.timeout = Duration::from_millis(500);
+    let pid = worker.process.pid();
+    let answer = worker.json("1").await;
+    assert!(matches!(answer.ended, Ended::TimedOut), "{answer:?}");
+    let grandchild: u32 = answer.stdout.trim().parse().unwrap();
+    eventually("both are gone", || !is_alive(pid) && !is_alive(grandchild)).await;
+    assert_eq!(harness.load(source).await.json("0").await.data(), "\"fresh\"");
+}
+
+#[tokio::test]
+async fn a_process_that_is_dropped_is_killed() {
+    let harness = Harness::new();
+    let worker = harness.load("def Process(event): pass").await;
+    let pid = worker.process.pid();
+    assert!(is_alive(pid));
+    drop(worker);
+    eventually("it is reaped", || !PathBuf::from(format!("/proc/{pid}")).exists()).await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_stopped_may_say_goodbye() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("goodbye");
+    let source =
+        format!("import atexit\natexit.register(lambda: open({path:?}, 'w').close())\ndef Process(event): pass");
+    let worker = load(&source).await;
+    worker.process.stop(Duration::from_secs(20)).await;
+    assert!(path.exists());
+}
+
+#[tokio::test]
+async fn a_process_that_refuses_to_end_is_killed() {
+    let source = "
+import atexit, signal, time
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)
+atexit.register(lambda: time.sleep(600))
+def Process(event): pass
+";
+    let worker = load(source).await;
+    let pid = worker.process.pid();
+    worker.process.stop(Duration::from_millis(100)).await;
+    assert!(!is_alive(pid));
+}
+
+#[tokio::test]
+async fn what_a_worker_leaves_behind_is_killed_with_it() {
+    // Its own process group does not save it.
+    let source = "
+import os, subprocess
+def Process(event):
+    child = subprocess.Popen(['sh', '-c', 'sleep 600 & echo $!'], stdout=subprocess.PIPE, preexec_fn=lambda: os.setpgid(0, 0))
+    return {'type': 't', 'data': int(child.stdout.readline())}
+";
+    let mut worker = load(source).await;
+    let orphan: u32 = worker.json("1").await.data().parse().unwrap();
+    assert!(is_alive(orphan));
+    drop(worker);
+    eventually("the orphan is gone", || !is_alive(orphan)).await;
+}
+
+#[tokio::test]
+async fn a_process_that_the_worker_forks_cannot_answer() {
+    let source = "
+import os
+def Process(event):
+    pid = os.fork()
+    if pid: os.waitpid(pid, 0)
+    return {'type': 't', 'data': 'parent' if pid else 'child'}
+";
+    let mut worker = load(source).await;
+    for _ in 0..3 {
+        assert_eq!(worker.json("1").await.data(), "\"parent\"");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_finds_nothing_of_its_host() {
+    let source = "
+import os, resource
+def status(name):
+    return next(line.split()[1] for line in open('/proc/self/status') if line.startswith(name))
+def Process(event):
+    return {'type': 't', 'data': {
+        'environment': sorted(os.environ),
+        'descriptors': [fd for fd in range(256) if os.path.exists('/proc/self/fd/%d' % fd)],
+        'stdin': os.readlink('/proc/self/fd/0'),
+        'group': os.getpgid(0) == os.getpid() == os.getsid(0),
+        'privileges': status('NoNewPrivs'),
+        'core': resource.getrlimit(resource.RLIMIT_CORE),
+        'files': resource.getrlimit(resource.RLIMIT_NOFILE),
+        'directory': os.getcwd(),
+    }}
+";
+    let seen: serde_json::Value = serde_json::from_str(&load(source).await.json("1").await.data()).unwrap();
+    let expected = serde_json::json!({
+        "environment": ["LANG", "MALLOC_ARENA_MAX", "PATH"], "descriptors": [0, 1, 2, 3], "stdin": "/dev/null",
+        "group": true, "privileges": "1", "core": [0, 0], "files": [1024, 1024], "directory": "/",
+    });
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn a_zygote_that_dies_is_started_again_and_its_children_live_on() {
+    let cache = tempfile::tempdir().unwrap();
+    let harness = Harness::with(Options { cache: Some(cache.path().to_owned()), ..python() });
+    let mut worker = harness.load("def Process(event): return {'type': 't', 'data': 1}").await;
+    let zygote = zygote_of(cache.path());
+    assert!(Command::new("kill").args(["-9", &zygote.to_string()]).status().unwrap().success());
+    eventually("the zygote is gone", || !is_alive(zygote)).await;
+    assert_eq!(worker.json("1").await.data(), "1");
+    let mut next = harness.load("def Process(event): return {'type': 't', 'data': 2}").await;
+    assert_eq!(next.json("1").await.data(), "2");
+}
+
+#[tokio::test]
+async fn the_engine_says_what_it_is() {
+    let harness = Harness::new();
+    harness.load("def Process(event): pass").await;
+    let info = harness.engine.info(MimeType::Python);
+    let runtime = info.runtime.unwrap();
+    assert!(runtime.starts_with("CPython 3."), "{runtime}");
+    assert!(info.available);
+    let active = |name: &str| info.sandbox.iter().find(|mechanism| mechanism.name == name).unwrap().active;
+    assert!(active("process-group") && active("no-new-privileges") && active("death-with-parent"));
+    assert!(!active("landlock") && !active("seccomp"));
+}
+
+#[tokio::test]
+async fn a_python_that_is_not_there_is_said_with_what_to_do() {
+    let table = [
+        (Options { python: Some("/no/such/python".into()), ..python() }, "cannot read `/no/such/python`"),
+        (Options { python: Some("no-such-python".into()), ..python() }, "no `no-such-python` on PATH"),
+        (Options { path: Some("/".into()), ..python() }, "no `python3` on PATH"),
+        (Options { python: Some("/etc/passwd".into()), ..python() }, "python"),
+    ];
+    for (options, says) in table {
+        let harness = Harness::with(options);
+        let error = harness.engine.spawn(&harness.manifest).await.unwrap_err();
+        assert!(error.to_string().contains(says), "{error} should say {says}");
+        let info = harness.engine.info(MimeType::Python);
+        assert!(!info.available && info.reason.is_some(), "{info:?}");
+    }
+    let harness = Harness::with(Options { python: Some("/bin/true".into()), ..python() });
+    let error = harness.engine.spawn(&harness.manifest).await.unwrap_err();
+    assert!(matches!(error, SpawnError::Died(_) | SpawnError::System { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn it_runs_without_a_cache() {
+    let harness = Harness::with(Options { cache: None, ..python() });
+    let mut worker = harness.load("def Process(event): return {'type': 't', 'data': 1}").await;
+    assert_eq!(worker.json("1").await.data(), "1");
+}
+
+/// Every interpreter on this machine that can be had by the name of its version.
+#[tokio::test]
+async fn it_runs_on_every_python_that_is_here() {
+    let mut seen = Vec::new();
+    for minor in 9..=14 {
+        let name = PathBuf::from(format!("python3.{minor}"));
+        let harness = Harness::with(Options { python: Some(name), ..python() });
+        if let Err(error) = harness.engine.spawn(&harness.manifest).await {
+            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped 3.{minor}: {error}\n"));
+            continue;
+        }
+        let source = "
+def Process(event):
+    if event['data'] is None: raise ValueError('none')
+    return {'Type': 't', 'data': [event['data'], 1.5, 'h\u{e9}']}
+";
+        let mut worker = harness.load(source).await;
+        assert_eq!(worker.json("{\"a\":[1]}").await.data(), "[{\"a\":[1]},1.5,\"h\u{e9}\"]", "3.{minor}");
+        let failure = worker.json("null").await.failure();
+        assert!(failure.stack.unwrap().contains("raise ValueError('none')"), "3.{minor}");
+        seen.push(harness.engine.info(MimeType::Python).runtime.unwrap());
+    }
+    assert!(!seen.is_empty(), "no interpreter at all");
+}
+
+/// The zygote whose files are in `cache`: the one process started with them that leads no session.
+fn zygote_of(cache: &Path) -> u32 {
+    let marker = cache.display().to_string();
+    let mut pids =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let is_zygote = |pid: &u32| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let session = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(3)).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&marker) && session != pid.to_string()
+    };
+    pids.find(is_zygote).unwrap()
+}

@@ -1,0 +1,11 @@
+//! The Python engine with a real CPython: what workers can rely on.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod contract;
+mod failures;
+mod life;
+mod loading;
+mod output;
+mod replies;
+mod support;
+mod syntax;
