@@ -1,11 +1,11 @@
 //! Files that are made from others.
 
-use std::{fmt::Write as _, fs};
+use std::{fmt::Write as _, fs, process::Stdio};
 
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::root;
+use crate::{check::cargo, root};
 
 /// Options of `cargo xtask generate`.
 #[derive(Debug, Clone, Copy, Args)]
@@ -23,7 +23,10 @@ struct Generated {
     make: fn() -> anyhow::Result<String>,
 }
 
-const ALL: [Generated; 1] = [Generated { path: "docs/adr/README.md", make: decisions }];
+const ALL: [Generated; 2] = [
+    Generated { path: "docs/adr/README.md", make: decisions },
+    Generated { path: "docs/configuration.md", make: configuration },
+];
 
 /// Writes them all, or checks that they are up to date.
 ///
@@ -44,6 +47,14 @@ pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     }
     anyhow::ensure!(!options.check || stale.is_empty(), "not up to date: {}", stale.join(", "));
     Ok(())
+}
+
+/// Every option, as the program itself says it.
+fn configuration() -> anyhow::Result<String> {
+    let mut program = cargo(&["run", "--quiet", "--locked", "--package", "workmanager", "--", "configuration"]);
+    let output = program.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    anyhow::ensure!(output.status.success(), "the program does not say its options");
+    String::from_utf8(output.stdout).context("its options are not UTF-8")
 }
 
 /// The list of decisions, from the titles of their pages.

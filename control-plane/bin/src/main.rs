@@ -32,6 +32,7 @@ fn run(program: Program, runtime: Runtime) -> cli::Exit {
         Verb::Serve(serve) => runtime.block_on(run::serve(*serve)),
         Verb::Dev(dev) => runtime.block_on(run::dev(*dev)),
         Verb::Function(function) => runtime.block_on(run::function(*function)),
+        Verb::Configuration => run::print(&program::configuration()),
     };
     // A thread that still blocks must not keep the process.
     runtime.shutdown_background();

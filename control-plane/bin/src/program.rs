@@ -2,6 +2,7 @@
 
 use clap::{Args, Command, CommandFactory as _, Parser, Subcommand};
 use workmanager_control_plane::{cli, serve};
+use workmanager_core_domain::Limits;
 use workmanager_functions_knative as function;
 
 /// Runs event handlers written in Python, without a container for each.
@@ -23,6 +24,9 @@ pub(crate) enum Verb {
     /// Run a function process.
     #[command(hide = true)]
     Function(Box<Function>),
+    /// Print every option as `docs/configuration.md` has it.
+    #[command(hide = true)]
+    Configuration,
 }
 
 #[derive(Debug, Args)]
@@ -48,6 +52,41 @@ pub(crate) struct Function {
     pub(crate) log: String,
     #[command(flatten)]
     pub(crate) config: function::Config,
+}
+
+/// `docs/configuration.md`, made from the options themselves.
+pub(crate) fn configuration() -> String {
+    let mut text = String::from(
+        "# Configuration\n\nEvery option, and the environment variable that sets it too. An option on the command \
+         line beats the environment, which beats the default. There is no configuration file.\n\n\
+         `workmanager serve --print-config` prints what counts, and where it comes from. This page is made from the \
+         program by `cargo xtask generate`.\n",
+    );
+    let command = command();
+    for (verb, title) in [
+        ("serve", "## `workmanager serve`, and `workmanager dev`"),
+        ("function", "## `workmanager-function`, and the hidden `workmanager function`"),
+    ] {
+        let options = command.find_subcommand(verb).map(serve::configuration::markdown).unwrap_or_default();
+        text.push_str(&format!("\n{title}\n{options}"));
+    }
+    text.push_str(&limits());
+    text
+}
+
+/// What each worker says for itself.
+fn limits() -> String {
+    let Limits { timeout, memory, concurrency, max_attempts, max_age, log_bytes } = Limits::default();
+    format!(
+        "\n## `limits` of a worker\n\n\
+         | Field | Default | Range | What it bounds |\n| --- | --- | --- | --- |\n\
+         | `timeout` | `{timeout}` | 1ms to 15m | Wall-clock time of one attempt, loading included |\n\
+         | `memory` | `{memory}` | 16MiB to 16GiB | Memory of one process, beside the interpreter's own |\n\
+         | `concurrency` | `{concurrency}` | 1 to 1000 | Attempts in flight per control plane |\n\
+         | `maxAttempts` | `{max_attempts}` | 1 to 100 | Attempts before an event is dead-lettered |\n\
+         | `maxAge` | `{max_age}` | 1s to 14days | Age of an event after which no attempt starts |\n\
+         | `logBytes` | `{log_bytes}` | up to 1MiB | Output kept per attempt |\n"
+    )
 }
 
 /// The whole command line.

@@ -157,7 +157,12 @@ fn print_config() -> Exit {
     let (Some(verb), Some(("serve", matches))) = (command.find_subcommand("serve"), matches.subcommand()) else {
         return Exit::Failure;
     };
-    match std::io::stdout().write_all(configuration::effective(verb, matches).as_bytes()) {
+    print(&configuration::effective(verb, matches))
+}
+
+/// Prints a text on standard output.
+pub(crate) fn print(text: &str) -> Exit {
+    match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => Exit::Success,
         Err(error) => failed(&error),
     }
