@@ -2,7 +2,8 @@
 
 mod documentation;
 pub(crate) mod fake;
-pub(crate) mod keeper;
+pub(crate) mod plane;
+mod round_trip;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};

@@ -78,11 +78,6 @@ impl Fake {
         Self { address, asked, tasks }
     }
 
-    /// Where it listens.
-    pub(crate) const fn address(&self) -> std::net::SocketAddr {
-        self.address
-    }
-
     /// Its address.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
