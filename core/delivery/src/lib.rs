@@ -2,10 +2,21 @@
 //! things become durable. Used by the router and by the Lambda function alike; the outside is reached
 //! through the ports of the domain and through [`Target`].
 
+mod deliver;
 mod filter;
+mod metrics;
+mod plan;
+pub mod policy;
+mod record;
 mod roster;
+pub mod state;
 mod target;
+mod witness;
+
+pub use deliver::{Deliveries, Ending, Pending, Ports, Room, Settings};
 
 pub use filter::{EvaluationError, Filter, Input, InvalidFilter, MAX_FILTER};
-pub use roster::{Member, Roster, Snapshot};
+pub use plan::{Decision, Planned, plan};
+pub use roster::{BrokenFilter, Member, MemberFilter, Roster, Snapshot};
 pub use target::{Candidate, Reach, Target, TargetError, Verdict};
+pub use witness::{Nobody, Sight, Witness};

@@ -9,6 +9,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 use workmanager_core_domain::{Topic, Worker, WorkerId, ports::Revision, worker::Desired};
 
+use crate::filter::{Filter, InvalidFilter};
+
 /// A worker with what matching and running it needs. Replaced as a whole when its definition changes,
 /// so whoever holds one sees one definition only.
 #[derive(Debug)]
@@ -19,6 +21,36 @@ pub struct Member {
     pub revision: Revision,
     /// Room for attempts in flight; shared with the member's successors while the limit stays.
     pub slots: Arc<Semaphore>,
+    /// The definition's filter; shared with the member's successors while its text stays.
+    pub filter: MemberFilter,
+}
+
+/// A member's filter, compiled when the member was put in.
+#[derive(Debug, Clone)]
+pub enum MemberFilter {
+    /// There is none: every event of its topics matches.
+    All,
+    /// A compiled filter.
+    Compiled(Arc<Filter>),
+    /// A stored text that does not compile any more: no event matches, and each says so.
+    Broken(Arc<BrokenFilter>),
+}
+
+/// A stored filter that does not compile.
+#[derive(Debug)]
+pub struct BrokenFilter {
+    /// As it is stored.
+    pub text: Box<str>,
+    /// What is wrong with it.
+    pub error: InvalidFilter,
+}
+
+impl Member {
+    /// Whether it takes events now.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.worker.desired == Desired::Running
+    }
 }
 
 /// All members at one moment.
@@ -88,7 +120,7 @@ impl Snapshot {
     /// Whether some member takes events of `topic` now.
     #[must_use]
     pub fn is_open(&self, topic: &Topic) -> bool {
-        self.on(topic).iter().any(|member| member.worker.desired == Desired::Running)
+        self.on(topic).iter().any(|member| member.is_running())
     }
 
     /// Whether some member owns `topic`'s events: it ran once and is not deleted.
@@ -156,5 +188,15 @@ fn insert(members: &mut BTreeMap<WorkerId, Arc<Member>>, worker: Worker, revisio
         || Arc::new(Semaphore::new(worker.limits.concurrency.get() as usize)),
         |known| known.slots.clone(),
     );
-    members.insert(worker.id, Arc::new(Member { worker: Arc::new(worker), revision, slots }));
+    let filter = known
+        .filter(|known| known.worker.filter == worker.filter)
+        .map_or_else(|| worker.filter.as_deref().map_or(MemberFilter::All, compile), |known| known.filter.clone());
+    members.insert(worker.id, Arc::new(Member { worker: Arc::new(worker), revision, slots, filter }));
+}
+
+fn compile(text: &str) -> MemberFilter {
+    match Filter::compile(text) {
+        Ok(filter) => MemberFilter::Compiled(Arc::new(filter)),
+        Err(error) => MemberFilter::Broken(Arc::new(BrokenFilter { text: text.into(), error })),
+    }
 }

@@ -1,0 +1,114 @@
+//! What is counted. Labels are the names of enums' variants, never ids.
+
+use std::time::Duration;
+
+use ::metrics::{counter, gauge, histogram};
+use workmanager_core_domain::{Outcome, dead_letter::Reason, ports::SettleError};
+
+/// Decisions of the plan, by result.
+const MATCHES: &str = "workmanager_matches_total";
+/// Attempts, by the outcome's code.
+const ATTEMPTS: &str = "workmanager_attempts_total";
+/// How long attempts took.
+const ATTEMPT_DURATION: &str = "workmanager_attempt_duration_seconds";
+/// Retries that were decided on.
+const RETRIES: &str = "workmanager_retries_total";
+/// Deliveries that were given up, by reason.
+const DEAD_LETTERS: &str = "workmanager_dead_letters_total";
+/// Replies, by where they went.
+const REPLIES: &str = "workmanager_replies_total";
+/// Settlements that failed and were tried again, by the step that failed.
+const SETTLE_FAILURES: &str = "workmanager_settle_failures_total";
+/// Deliveries that ended here, by how.
+const DELIVERIES: &str = "workmanager_deliveries_total";
+/// How long deliveries took, from the bus to their end here.
+const DELIVERY_DURATION: &str = "workmanager_delivery_duration_seconds";
+/// Deliveries that have not ended.
+const IN_FLIGHT: &str = "workmanager_deliveries_in_flight";
+/// Event records that could not be read and were written anew.
+const DAMAGED: &str = "workmanager_event_records_damaged_total";
+
+/// What the plan decided.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Match {
+    Matched,
+    FilterFalse,
+    FilterFailed,
+    Stopped,
+}
+
+/// Where a reply went.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Route {
+    Published,
+    Kept,
+    Discarded,
+}
+
+/// How a delivery ended here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum End {
+    Acknowledged,
+    Duplicate,
+    Pending,
+}
+
+pub(crate) fn matched(result: Match) {
+    let result = match result {
+        Match::Matched => "matched",
+        Match::FilterFalse => "filter-false",
+        Match::FilterFailed => "filter-failed",
+        Match::Stopped => "stopped",
+    };
+    counter!(MATCHES, "result" => result).increment(1);
+}
+
+pub(crate) fn attempted(outcome: &Outcome, duration: Duration) {
+    counter!(ATTEMPTS, "outcome" => outcome.code()).increment(1);
+    histogram!(ATTEMPT_DURATION).record(duration);
+}
+
+pub(crate) fn retried() {
+    counter!(RETRIES).increment(1);
+}
+
+pub(crate) fn dead_lettered(reason: Reason) {
+    counter!(DEAD_LETTERS, "reason" => reason.code()).increment(1);
+}
+
+pub(crate) fn replied(route: Route) {
+    let route = match route {
+        Route::Published => "published",
+        Route::Kept => "kept",
+        Route::Discarded => "discarded",
+    };
+    counter!(REPLIES, "route" => route).increment(1);
+}
+
+pub(crate) fn settle_failed(error: &SettleError) {
+    let step = match error {
+        SettleError::Publish(_) => "publish",
+        SettleError::Record(_) => "record",
+        SettleError::Ack(_) => "ack",
+    };
+    counter!(SETTLE_FAILURES, "step" => step).increment(1);
+}
+
+pub(crate) fn record_damaged() {
+    counter!(DAMAGED).increment(1);
+}
+
+pub(crate) fn started() {
+    gauge!(IN_FLIGHT).increment(1.0);
+}
+
+pub(crate) fn ended(end: End, duration: Duration) {
+    let end = match end {
+        End::Acknowledged => "acknowledged",
+        End::Duplicate => "duplicate",
+        End::Pending => "pending",
+    };
+    gauge!(IN_FLIGHT).decrement(1.0);
+    counter!(DELIVERIES, "end" => end).increment(1);
+    histogram!(DELIVERY_DURATION).record(duration);
+}

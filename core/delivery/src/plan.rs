@@ -1,0 +1,81 @@
+//! Which workers get an event.
+
+use std::sync::Arc;
+
+use workmanager_core_domain::{Event, attempt::Lane, event_record::MismatchReason, parked::ParkReason};
+
+use crate::{
+    filter::Input,
+    metrics::{self, Match},
+    roster::{Member, MemberFilter},
+};
+
+/// What an event means for one member of its topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It gets the event.
+    Matched {
+        /// Among which of its deliveries the order is kept.
+        lane: Lane,
+    },
+    /// The event is not for it.
+    NotMatched(MismatchReason),
+    /// It owns the event and cannot take it now.
+    Parked(ParkReason),
+}
+
+/// A member and what the event means for it.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Who.
+    pub member: Arc<Member>,
+    /// What.
+    pub decision: Decision,
+}
+
+/// Decides for every one of `members` that owns `event`; one that never ran owns nothing and is left
+/// out. The event's data is parsed at most once, whatever the number of filters.
+#[must_use]
+pub fn plan(event: &Event, members: &[Arc<Member>]) -> Vec<Planned> {
+    let input = Input::new(event);
+    let owners = members.iter().filter(|member| member.is_running() || member.worker.started_once);
+    owners.map(|member| Planned { member: member.clone(), decision: decide(&input, member) }).collect()
+}
+
+fn decide(input: &Input<'_>, member: &Member) -> Decision {
+    let (decision, result) = if !member.is_running() {
+        (Decision::Parked(ParkReason::Stopped), Match::Stopped)
+    } else {
+        match filter(input, &member.filter) {
+            // No worker can ask for an order yet.
+            None => (Decision::Matched { lane: Lane::None }, Match::Matched),
+            Some(reason) => {
+                let result = match reason {
+                    MismatchReason::FilterFalse { .. } => Match::FilterFalse,
+                    MismatchReason::FilterFailed { .. } => Match::FilterFailed,
+                };
+                (Decision::NotMatched(reason), result)
+            }
+        }
+    };
+    metrics::matched(result);
+    decision
+}
+
+/// Why the filter does not let the event through, if so.
+fn filter(input: &Input<'_>, filter: &MemberFilter) -> Option<MismatchReason> {
+    match filter {
+        MemberFilter::All => None,
+        MemberFilter::Compiled(filter) => match filter.matches(input) {
+            Ok(true) => None,
+            Ok(false) => Some(MismatchReason::FilterFalse { filter: filter.text().to_owned() }),
+            Err(error) => {
+                Some(MismatchReason::FilterFailed { filter: filter.text().to_owned(), message: error.to_string() })
+            }
+        },
+        MemberFilter::Broken(broken) => Some(MismatchReason::FilterFailed {
+            filter: broken.text.to_string(),
+            message: format!("the stored filter does not compile: {}", broken.error),
+        }),
+    }
+}
