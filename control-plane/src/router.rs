@@ -2,13 +2,17 @@
 //! closed as workers start and stop.
 
 mod board;
+mod intake;
+mod keeper;
 mod topic;
+mod witness;
 
 use std::{sync::Arc, time::Duration};
 
 pub use board::{Board, LoadFailure};
+use keeper::Keeper;
 pub use topic::{IntakeState, TopicState};
-use workmanager_core_delivery::{Roster, Target};
+use workmanager_core_delivery::{Deliveries, Ports, Roster, Settings, Target};
 use workmanager_core_domain::{
     ErrorKind, Topic,
     ports::{Bus, Clock, Ids, Records},
@@ -63,6 +67,7 @@ impl NotSettled {
 /// The router. Cloning shares it.
 #[derive(Clone)]
 pub struct Router {
+    keeper: Arc<Keeper>,
     board: Arc<Board>,
 }
 
@@ -72,8 +77,20 @@ impl Router {
     /// done when `tasks` are no longer waited for stays on the bus.
     #[must_use]
     pub fn start(parts: Parts, tasks: &Tasks) -> Self {
-        let _ = (parts, tasks);
-        Self { board: Arc::default() }
+        Self::with(parts, Settings::default(), tasks)
+    }
+
+    /// [`Router::start`] with settings of its own.
+    #[must_use]
+    pub fn with(parts: Parts, settings: Settings, tasks: &Tasks) -> Self {
+        let Parts { bus, records, target, clock, ids, roster, feed } = parts;
+        let board: Arc<Board> = Arc::default();
+        let witness = Arc::new(witness::Watchers { feed, board: board.clone() });
+        let ports = Ports { bus, records, target, clock, ids, roster, witness };
+        let deliveries = Arc::new(Deliveries::new(ports.clone(), settings));
+        let keeper = Arc::new(Keeper::new(ports, deliveries, tasks.clone()));
+        tasks.spawn_infallible(keeper.clone().keep());
+        Self { keeper, board }
     }
 
     /// Waits until the subscriptions of `topics` are as the roster wants them at the time of the call,
@@ -82,14 +99,18 @@ impl Router {
     /// # Errors
     /// Not so within `wait`.
     pub async fn settled(&self, topics: &[Topic], wait: Duration) -> Result<(), NotSettled> {
-        let _ = (topics, wait);
+        let deadline = tokio::time::Instant::now() + wait;
+        for topic in topics {
+            let settled = tokio::time::timeout_at(deadline, self.keeper.settled(topic)).await;
+            settled.map_err(|_| NotSettled { topic: topic.clone(), reason: self.keeper.trouble(topic) })?;
+        }
         Ok(())
     }
 
-    /// Every topic that some worker owns, as it is taken here.
+    /// Every topic that some worker owns, as it is taken here, in the order of their names.
     #[must_use]
     pub fn topics(&self) -> Vec<TopicState> {
-        Vec::new()
+        self.keeper.topics()
     }
 
     /// What was last seen of each worker's code.
@@ -98,3 +119,6 @@ impl Router {
         &self.board
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,7 @@ impl Deliveries {
         Self { ports, settings, room, in_flight: InFlight::default() }
     }
 
-    /// Waits until there is room for one more delivery. Ask before the bus is asked for one.
+    /// Waits until there is room for one more delivery.
     pub async fn room(&self) -> Room {
         // The semaphore is never closed.
         #[expect(clippy::expect_used, reason = "nothing closes the semaphore")]

@@ -106,8 +106,11 @@ impl Stage<'_> {
             }
             tokio::select! {
                 () = &mut due => return Woken::Due,
-                () = self.closing.cancelled() => return Woken::Cut,
-                changed = changes.changed() => if changed.is_err() { return Woken::Cut },
+                more = self.changed(&mut changes) => {
+                    if !more && self.member().is_some() {
+                        return Woken::Cut;
+                    }
+                }
             }
         }
     }
@@ -125,7 +128,7 @@ impl Stage<'_> {
             let slots = member.slots.clone();
             if !member.is_running() {
                 self.step(state, Input::Park(ParkReason::Stopped))?;
-                if !self.changed(&mut changes).await {
+                if !self.changed(&mut changes).await && self.member().is_some() {
                     return Ok(Place::Cut);
                 }
                 self.step(state, Input::Resume)?;
@@ -134,7 +137,12 @@ impl Stage<'_> {
             let permit = tokio::select! {
                 // Fails only when closed, which nobody does.
                 permit = slots.clone().acquire_owned() => permit.ok(),
-                more = self.changed(&mut changes) => if more { None } else { return Ok(Place::Cut) },
+                more = self.changed(&mut changes) => {
+                    if !more && self.member().is_some() {
+                        return Ok(Place::Cut);
+                    }
+                    None
+                }
             };
             // The definition may have changed while this waited in line.
             let member = self.member().filter(|member| member.is_running() && Arc::ptr_eq(&member.slots, &slots));

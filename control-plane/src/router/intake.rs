@@ -1,0 +1,292 @@
+//! The intake of one topic: from the bus into deliveries.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use workmanager_core_delivery::{Ending, policy::Backoff};
+use workmanager_core_domain::{
+    Timestamp, Topic,
+    ports::{BusError, Delivery, Subscription},
+};
+use workmanager_core_kit::field;
+
+use super::{IntakeState, TopicState, keeper::Keeper};
+
+/// Deliveries of one topic that may be in flight, so that a topic whose worker is stuck leaves room
+/// for others.
+const IN_FLIGHT: usize = 256;
+
+/// What the roster wants of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Some worker runs.
+    Open,
+    /// Every owner is stopped.
+    Closed,
+    /// The last owner was deleted.
+    Gone,
+}
+
+/// How far the intake is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Phase {
+    Opening,
+    Open,
+    Failing { error: Arc<str> },
+    Closed,
+}
+
+/// One topic's intake. Its task owns everything that moves; this is what others see.
+pub(super) struct Intake {
+    topic: Topic,
+    wanted: watch::Sender<Wanted>,
+    phase: watch::Sender<(Phase, Timestamp)>,
+    in_flight: AtomicU64,
+    accepted: AtomicU64,
+    acknowledged: AtomicU64,
+    duplicates: AtomicU64,
+}
+
+type Flights = FuturesUnordered<Pin<Box<dyn Future<Output = Ending> + Send>>>;
+
+/// Why an opened intake does not go on.
+enum Stopped {
+    /// The bus has failed.
+    Failed(Arc<str>),
+    /// Something else is wanted, or the program stops.
+    Wanted,
+}
+
+impl Intake {
+    pub(super) fn new(topic: Topic, wanted: Wanted, now: Timestamp) -> Self {
+        let phase = if wanted == Wanted::Open { Phase::Opening } else { Phase::Closed };
+        Self {
+            topic,
+            wanted: watch::Sender::new(wanted),
+            phase: watch::Sender::new((phase, now)),
+            in_flight: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
+            duplicates: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) const fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    pub(super) fn want(&self, wanted: Wanted) {
+        self.wanted.send_if_modified(|known| std::mem::replace(known, wanted) != wanted);
+    }
+
+    pub(super) fn wanted(&self) -> Wanted {
+        *self.wanted.borrow()
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.borrow().0.clone()
+    }
+
+    /// Waits until it is as it is wanted to be.
+    pub(super) async fn settled(&self) {
+        let mut wanted = self.wanted.subscribe();
+        let mut phase = self.phase.subscribe();
+        loop {
+            let settled = match *wanted.borrow_and_update() {
+                Wanted::Open => phase.borrow_and_update().0 == Phase::Open,
+                // The bus keeps events, or drops them; neither needs to be waited for.
+                Wanted::Closed | Wanted::Gone => true,
+            };
+            if settled {
+                return;
+            }
+            tokio::select! {
+                _ = wanted.changed() => {}
+                _ = phase.changed() => {}
+            }
+        }
+    }
+
+    pub(super) fn state(&self) -> TopicState {
+        let (phase, since) = self.phase.borrow().clone();
+        let (state, error) = match phase {
+            Phase::Opening => (IntakeState::Opening, None),
+            Phase::Open => (IntakeState::Open, None),
+            Phase::Failing { error } => (IntakeState::Failing, Some(error.to_string())),
+            Phase::Closed => (IntakeState::Closed, None),
+        };
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        TopicState {
+            topic: self.topic.clone(),
+            state,
+            since,
+            error,
+            in_flight: read(&self.in_flight),
+            accepted_total: read(&self.accepted),
+            acknowledged_total: read(&self.acknowledged),
+            duplicates_total: read(&self.duplicates),
+        }
+    }
+
+    /// Takes events while they are wanted, until the topic is given up or the program stops.
+    pub(super) async fn run(self: Arc<Self>, keeper: Arc<Keeper>) {
+        let stopping = keeper.tasks.stopping();
+        let mut wanted = self.wanted.subscribe();
+        let mut flights = Flights::new();
+        while !stopping.is_cancelled() {
+            let now = *wanted.borrow_and_update();
+            match now {
+                Wanted::Open => {
+                    let closing = stopping.child_token();
+                    self.open(&keeper, &mut flights, &mut wanted, &closing).await;
+                    // What waits in flight stays on the bus; attempts that run go to their end.
+                    closing.cancel();
+                    continue;
+                }
+                Wanted::Closed => {
+                    self.enter(&keeper, Phase::Closed);
+                    self.fly(&mut flights, &mut wanted, &stopping).await;
+                }
+                Wanted::Gone => tokio::select! {
+                    () = self.forget(&keeper) => if keeper.dismiss(&self) { break },
+                    () = self.fly(&mut flights, &mut wanted, &stopping) => {}
+                },
+            }
+        }
+        while let Some(ending) = flights.next().await {
+            self.landed(ending, flights.len());
+        }
+    }
+
+    fn enter(&self, keeper: &Keeper, phase: Phase) {
+        let now = keeper.ports.clock.now();
+        self.phase.send_if_modified(|(known, since)| {
+            let is_new = *known != phase;
+            if is_new {
+                (*known, *since) = (phase, now);
+            }
+            is_new
+        });
+    }
+
+    /// Subscribes and takes events, and does so again whenever the bus fails.
+    async fn open(
+        &self,
+        keeper: &Arc<Keeper>,
+        flights: &mut Flights,
+        wanted: &mut watch::Receiver<Wanted>,
+        closing: &CancellationToken,
+    ) {
+        let backoff = Backoff::default();
+        let mut retry = 0;
+        while *wanted.borrow_and_update() == Wanted::Open && !closing.is_cancelled() {
+            let subscribed = tokio::select! {
+                subscribed = keeper.ports.bus.subscribe(&self.topic) => subscribed,
+                () = self.fly(flights, wanted, closing) => continue,
+            };
+            let error = match subscribed {
+                Ok(subscription) => {
+                    retry = 0;
+                    self.enter(keeper, Phase::Open);
+                    info!({ field::TOPIC } = self.topic.as_str(), "topic `{}` is open", self.topic);
+                    match self.take(keeper, subscription, flights, wanted, closing).await {
+                        Stopped::Failed(error) => error,
+                        Stopped::Wanted => return,
+                    }
+                }
+                Err(error) => describe(&error),
+            };
+            warn!({ field::TOPIC } = self.topic.as_str(), "topic `{}` cannot be taken: {error}", self.topic);
+            self.enter(keeper, Phase::Failing { error });
+            let pause = tokio::time::sleep(backoff.longest(retry));
+            retry += 1;
+            tokio::select! {
+                () = pause => {}
+                () = self.fly(flights, wanted, closing) => {}
+            }
+        }
+    }
+
+    /// Takes events from `subscription`.
+    async fn take(
+        &self,
+        keeper: &Arc<Keeper>,
+        mut subscription: Box<dyn Subscription>,
+        flights: &mut Flights,
+        wanted: &mut watch::Receiver<Wanted>,
+        closing: &CancellationToken,
+    ) -> Stopped {
+        // Taken from the bus, and without room yet.
+        let mut waiting: Option<Delivery> = None;
+        loop {
+            let is_full = flights.len() >= IN_FLIGHT;
+            tokio::select! {
+                Some(ending) = flights.next(), if !flights.is_empty() => self.landed(ending, flights.len()),
+                taken = subscription.next(), if waiting.is_none() && !is_full => match taken {
+                    Some(Ok(delivery)) => waiting = Some(delivery),
+                    Some(Err(error)) => return Stopped::Failed(describe(&error)),
+                    None => return Stopped::Failed("the bus has ended the subscription".into()),
+                },
+                room = keeper.deliveries.room(), if waiting.is_some() => if let Some(delivery) = waiting.take() {
+                    let (deliveries, closing) = (keeper.deliveries.clone(), closing.clone());
+                    flights.push(Box::pin(async move { deliveries.deliver(delivery, room, &closing).await }));
+                    self.accepted.fetch_add(1, Ordering::Relaxed);
+                    self.in_flight.store(flights.len() as u64, Ordering::Relaxed);
+                },
+                changed = wanted.changed() => {
+                    if changed.is_err() || *wanted.borrow_and_update() != Wanted::Open {
+                        return Stopped::Wanted;
+                    }
+                }
+                () = closing.cancelled() => return Stopped::Wanted,
+            }
+        }
+    }
+
+    /// Lets what is in flight go on until something else is wanted or the program stops.
+    async fn fly(&self, flights: &mut Flights, wanted: &mut watch::Receiver<Wanted>, stopping: &CancellationToken) {
+        loop {
+            tokio::select! {
+                Some(ending) = flights.next(), if !flights.is_empty() => self.landed(ending, flights.len()),
+                _ = wanted.changed() => return,
+                () = stopping.cancelled() => return,
+            }
+        }
+    }
+
+    fn landed(&self, ending: Ending, in_flight: usize) {
+        self.in_flight.store(in_flight as u64, Ordering::Relaxed);
+        match ending {
+            Ending::Acknowledged => self.acknowledged.fetch_add(1, Ordering::Relaxed),
+            Ending::Duplicate => {
+                self.duplicates.fetch_add(1, Ordering::Relaxed);
+                self.acknowledged.fetch_add(1, Ordering::Relaxed)
+            }
+            Ending::Pending(_) => 0,
+        };
+    }
+
+    /// Gives the topic up: its last owner was deleted.
+    async fn forget(&self, keeper: &Keeper) {
+        let backoff = Backoff::default();
+        for retry in 0.. {
+            let Err(error) = keeper.ports.bus.forget(&self.topic).await else { return };
+            warn!({ field::TOPIC } = self.topic.as_str(), "topic `{}` cannot be given up: {error}", self.topic);
+            tokio::time::sleep(backoff.longest(retry)).await;
+        }
+    }
+}
+
+fn describe(error: &BusError) -> Arc<str> {
+    error.to_string().into()
+}

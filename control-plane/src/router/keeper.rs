@@ -1,0 +1,115 @@
+//! Keeps one intake per topic that some worker owns, as the roster changes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+use tracing::debug;
+use workmanager_core_delivery::{Deliveries, Ports, Snapshot};
+use workmanager_core_domain::Topic;
+use workmanager_core_kit::{Tasks, field};
+
+use super::{
+    intake::{Intake, Phase, Wanted},
+    topic::TopicState,
+};
+
+/// The intakes, and what they work with.
+pub(super) struct Keeper {
+    pub(super) ports: Ports,
+    pub(super) deliveries: Arc<Deliveries>,
+    pub(super) tasks: Tasks,
+    intakes: Mutex<BTreeMap<Topic, Arc<Intake>>>,
+    /// Up to which change of the roster the intakes are told what is wanted of them.
+    aligned: watch::Sender<u64>,
+}
+
+impl Keeper {
+    pub(super) fn new(ports: Ports, deliveries: Arc<Deliveries>, tasks: Tasks) -> Self {
+        Self { ports, deliveries, tasks, intakes: Mutex::default(), aligned: watch::Sender::new(0) }
+    }
+
+    fn intakes(&self) -> MutexGuard<'_, BTreeMap<Topic, Arc<Intake>>> {
+        self.intakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Follows the roster until the program stops.
+    pub(super) async fn keep(self: Arc<Self>) {
+        let stopping = self.tasks.stopping();
+        let mut changes = self.ports.roster.changes();
+        loop {
+            let change = *changes.borrow_and_update();
+            self.align(&self.ports.roster.snapshot());
+            // One more than was seen, so that a keeper that has seen nothing yet is at zero.
+            self.aligned.send_replace(change + 1);
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = stopping.cancelled() => return,
+            }
+        }
+    }
+
+    /// Tells every intake what is wanted of it, and starts those that are missing.
+    fn align(self: &Arc<Self>, snapshot: &Snapshot) {
+        let mut intakes = self.intakes();
+        for (topic, intake) in intakes.iter() {
+            intake.want(wanted(snapshot, topic));
+        }
+        for topic in snapshot.topics().filter(|topic| snapshot.is_owned(topic) || snapshot.is_open(topic)) {
+            if !intakes.contains_key(topic) {
+                debug!({ field::TOPIC } = topic.as_str(), "topic `{topic}` has an owner");
+                let intake = Arc::new(Intake::new(topic.clone(), wanted(snapshot, topic), self.ports.clock.now()));
+                intakes.insert(topic.clone(), intake.clone());
+                self.tasks.spawn_infallible(intake.run(self.clone()));
+            }
+        }
+    }
+
+    /// Takes an intake out that nothing is wanted of any more. Says whether that is still so.
+    pub(super) fn dismiss(&self, intake: &Intake) -> bool {
+        let mut intakes = self.intakes();
+        let is_gone = intake.wanted() == Wanted::Gone;
+        if is_gone {
+            intakes.remove(intake.topic());
+        }
+        is_gone
+    }
+
+    /// Waits until the intake of `topic` is as the roster wants it now.
+    pub(super) async fn settled(&self, topic: &Topic) {
+        let change = *self.ports.roster.changes().borrow();
+        // Fails only when the sender is gone, and that is held here.
+        let _ = self.aligned.subscribe().wait_for(|aligned| *aligned > change).await;
+        let intake = self.intakes().get(topic).cloned();
+        if let Some(intake) = intake {
+            intake.settled().await;
+        }
+    }
+
+    /// Why the intake of `topic` is not as it should be.
+    pub(super) fn trouble(&self, topic: &Topic) -> String {
+        let intake = self.intakes().get(topic).cloned();
+        let error = intake.and_then(|intake| match intake.phase() {
+            Phase::Failing { error } => Some(error.to_string()),
+            Phase::Opening | Phase::Open | Phase::Closed => None,
+        });
+        error.unwrap_or_else(|| "the bus has not answered yet".to_owned())
+    }
+
+    pub(super) fn topics(&self) -> Vec<TopicState> {
+        let intakes: Vec<_> = self.intakes().values().cloned().collect();
+        intakes.iter().map(|intake| intake.state()).collect()
+    }
+}
+
+fn wanted(snapshot: &Snapshot, topic: &Topic) -> Wanted {
+    if snapshot.is_open(topic) {
+        Wanted::Open
+    } else if snapshot.is_owned(topic) {
+        Wanted::Closed
+    } else {
+        Wanted::Gone
+    }
+}
