@@ -11,16 +11,27 @@ pub enum Location {
     Ephemeral,
 }
 
+/// How long and how much to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// What is older goes.
+    pub time: Duration,
+    /// Above this size the oldest goes, whatever its age.
+    pub bytes: u64,
+}
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
 /// A store's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where the files are.
     pub location: Location,
-    /// How long an event stays in the log after it was published, for tails. One that waits for its
+    /// The log of events, for tails: counted from when an event was published. One that waits for its
     /// outcome stays until it has one.
-    pub retention: Duration,
-    /// Largest log in bytes of events; beyond it the oldest that nobody waits for go first.
-    pub log_limit: u64,
+    pub log: Keep,
+    /// Event records: counted from when the event was finished. Others stay.
+    pub records: Keep,
     /// Largest database file in bytes; when it is reached, writes answer that the store is full.
     /// `None`: as large as the disk.
     pub size_limit: Option<u64>,
@@ -34,8 +45,8 @@ impl Config {
     pub const fn new(location: Location) -> Self {
         Self {
             location,
-            retention: Duration::from_secs(60 * 60),
-            log_limit: 1 << 30,
+            log: Keep { time: HOUR, bytes: 1 << 30 },
+            records: Keep { time: HOUR, bytes: 1 << 30 },
             size_limit: None,
             housekeeping: Duration::from_secs(30),
         }

@@ -70,9 +70,11 @@ impl Hub {
         self.queues().get(topic).cloned()
     }
 
-    /// The subscribed topics.
+    /// The subscribed topics, in the order of their names.
     pub(crate) fn topics(&self) -> Vec<(Topic, Interest)> {
-        self.queues().iter().map(|(topic, queue)| (topic.clone(), queue.interest())).collect()
+        let mut topics: Vec<_> = self.queues().iter().map(|(topic, queue)| (topic.clone(), queue.interest())).collect();
+        topics.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        topics
     }
 
     /// The last position of the log that is durable.

@@ -20,6 +20,7 @@ mod hub;
 mod lock;
 mod log;
 mod metrics;
+mod prune;
 mod publish;
 mod queue;
 mod readers;
@@ -31,6 +32,6 @@ mod subscription;
 mod tail;
 mod writer;
 
-pub use config::{Config, Location};
+pub use config::{Config, Keep, Location};
 pub use error::Error;
 pub use store::Store;

@@ -1,7 +1,5 @@
 //! Events as rows.
 
-pub(crate) mod prune;
-
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -33,8 +31,9 @@ impl Entry {
         Ok(Self { attributes, event: event.clone() })
     }
 
-    fn size(&self) -> u64 {
-        (self.attributes.len() + self.event.data().bytes.len()) as u64
+    /// Bytes in the log.
+    pub(crate) fn size(&self) -> usize {
+        self.attributes.len() + self.event.data().bytes.len()
     }
 }
 
@@ -53,7 +52,7 @@ pub(crate) fn append(batch: &mut Batch<'_>, topic: &Topic, entries: &[Entry]) ->
             batch.execute("INSERT INTO pending VALUES (?1, ?2)", (position, topic.as_str()))?;
         }
         batch.counters.position = position;
-        batch.counters.log_bytes += entry.size();
+        batch.counters.log_bytes += entry.size() as u64;
         let waiting = Waiting { position, accepted_at: batch.now, event: entry.event.clone() };
         batch.effects.push(Effect::Published { topic: topic.clone(), waiting, pending });
     }

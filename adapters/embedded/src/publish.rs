@@ -20,6 +20,10 @@ impl Work for Publish {
     fn run(&self, batch: &mut Batch<'_>) -> Result<(), Refusal> {
         Ok(log::append(batch, &self.topic, &self.entries)?)
     }
+
+    fn size(&self) -> usize {
+        self.entries.iter().map(Entry::size).sum()
+    }
 }
 
 /// Keeps a topic's events for us from now on.

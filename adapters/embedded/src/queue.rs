@@ -191,6 +191,12 @@ impl Queue {
         }
     }
 
+    /// Whether little is ready, and more waits in the table that nobody reads yet.
+    pub(crate) fn runs_low(&self) -> bool {
+        let state = self.state();
+        state.behind && !state.loading && state.ready.len() < READY / 2
+    }
+
     /// Starts reading the table: the position to read after, or `None` if somebody reads already.
     pub(crate) fn begin_loading(&self) -> Option<u64> {
         let mut state = self.state();
@@ -203,11 +209,13 @@ impl Queue {
         Some(state.cursor)
     }
 
-    /// Ends reading the table. `more` says that the page did not reach the end.
-    pub(crate) fn end_loading(&self, loaded: Result<Page, Failure>) {
+    /// Ends reading the table after the position that [`Queue::begin_loading`] gave.
+    pub(crate) fn end_loading(&self, after: u64, loaded: Result<Page, Failure>) {
         let mut state = self.state();
         state.loading = false;
         match loaded {
+            // Everybody left meanwhile: what was ready is to be read again, and comes before this.
+            Ok(_) if state.cursor != after => state.behind = true,
             Ok(page) => {
                 state.behind |= page.more;
                 for waiting in page.waiting {
@@ -274,3 +282,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,12 @@ impl Readers {
         Ok(Reader { idle: self.idle.clone(), _permit: permit })
     }
 
+    /// A connection, if one is idle now.
+    pub(crate) fn try_acquire(&self) -> Option<Reader> {
+        let permit = self.permits.clone().try_acquire_owned().ok()?;
+        Some(Reader { idle: self.idle.clone(), _permit: permit })
+    }
+
     /// Lets nobody read any more.
     pub(crate) fn close(&self) {
         self.permits.close();

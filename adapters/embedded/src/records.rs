@@ -51,6 +51,10 @@ impl Work for WriteRecord {
         check(&self.0.key, self.0.expect, current(batch, &self.0.key)?)?;
         Ok(write(batch, &self.0)?)
     }
+
+    fn size(&self) -> usize {
+        self.0.value.len()
+    }
 }
 
 struct DeleteRecord {
@@ -63,8 +67,10 @@ impl Work for DeleteRecord {
 
     fn run(&self, batch: &mut Batch<'_>) -> Result<(), Refusal> {
         check(&self.key, self.expect, current(batch, &self.key)?)?;
+        let freed = counted(batch, &self.key)?;
         let sql = "DELETE FROM records WHERE collection = ?1 AND id = ?2";
         batch.execute(sql, (self.key.collection.as_str(), &*self.key.id))?;
+        batch.counters.record_bytes = batch.counters.record_bytes.saturating_sub(freed);
         Ok(())
     }
 }
@@ -73,6 +79,15 @@ impl Work for DeleteRecord {
 pub(crate) fn current(batch: &Batch<'_>, key: &Key) -> rusqlite::Result<Option<Revision>> {
     let sql = "SELECT revision FROM records WHERE collection = ?1 AND id = ?2";
     Ok(batch.value(sql, (key.collection.as_str(), &*key.id))?.map(Revision))
+}
+
+/// Bytes of a record among those that are counted, which are event records.
+fn counted(batch: &Batch<'_>, key: &Key) -> rusqlite::Result<u64> {
+    if key.collection != Collection::Event {
+        return Ok(0);
+    }
+    let sql = "SELECT length(value) FROM records WHERE collection = ?1 AND id = ?2";
+    Ok(batch.value(sql, (key.collection.as_str(), &*key.id))?.unwrap_or(0))
 }
 
 /// Whether `expect` holds.
@@ -88,6 +103,10 @@ pub(crate) fn check(key: &Key, expect: Expect, current: Option<Revision>) -> Res
 /// Writes without looking.
 pub(crate) fn write(batch: &mut Batch<'_>, put: &Put) -> rusqlite::Result<Revision> {
     let revision = batch.counters.revision + 1;
+    if put.key.collection == Collection::Event {
+        let freed = counted(batch, &put.key)?;
+        batch.counters.record_bytes = batch.counters.record_bytes.saturating_sub(freed) + put.value.len() as u64;
+    }
     let sql = "INSERT INTO records (collection, id, revision, value) VALUES (?1, ?2, ?3, ?4)
                ON CONFLICT (collection, id) DO UPDATE SET revision = excluded.revision, value = excluded.value";
     batch.execute(sql, (put.key.collection.as_str(), &*put.key.id, revision, &*put.value))?;

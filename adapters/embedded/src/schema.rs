@@ -16,9 +16,10 @@ const TABLES: &str = "
         only INTEGER PRIMARY KEY CHECK (only = 1),
         revision INTEGER NOT NULL,
         position INTEGER NOT NULL,
-        log_bytes INTEGER NOT NULL
+        log_bytes INTEGER NOT NULL,
+        record_bytes INTEGER NOT NULL
     ) STRICT;
-    INSERT INTO state VALUES (1, 0, 0, 0);
+    INSERT INTO state VALUES (1, 0, 0, 0, 0);
     CREATE TABLE records (
         collection TEXT NOT NULL,
         id TEXT NOT NULL,

@@ -70,6 +70,11 @@ impl Work for Settle {
         }
         Ok(())
     }
+
+    fn size(&self) -> usize {
+        let replies: usize = self.replies.iter().map(|(_, entry)| entry.size()).sum();
+        replies + self.puts.iter().map(|put| put.value.len()).sum::<usize>()
+    }
 }
 
 /// Checks every put before the first is written. A key that is there twice is checked against what

@@ -16,8 +16,8 @@ use crate::{
     Config, Error, Location, blobs,
     hub::Hub,
     lock::DirectoryLock,
-    log::prune::Pruner,
     metrics,
+    prune::Pruner,
     readers::Readers,
     schema,
     writer::{Counters, Parts, Writer},
@@ -66,7 +66,7 @@ impl Store {
 
         let (sender, ended) = watch::channel(());
         let held = Held { _lock: lock, _temporary: temporary, _ended: sender };
-        let pruner = Pruner::new(config.retention, config.log_limit);
+        let pruner = Pruner::new(config.log, config.records);
         let parts = Parts { connection, counters, hub: hub.clone(), clock, pruner, housekeeping: config.housekeeping };
         let writer = Writer::start(parts, held).map_err(|source| Error::Directory { path: directory, source })?;
         Ok(Self { inner: Arc::new(Inner { writer, readers, hub, blobs, ended }) })

@@ -7,9 +7,9 @@ use workmanager_core_domain::ports::{BusError, Delivery, Subscription};
 
 use crate::{
     Store,
-    failure::Failure,
     log::{self, Which},
     queue::{Queue, Turn},
+    readers::Reader,
 };
 
 /// One taker of a topic's events. Dropping it returns what was not acknowledged.
@@ -27,16 +27,14 @@ impl Taker {
 
     /// Has the next page read from the table, unless somebody does already. It is read to its end
     /// even if nobody waits for it.
-    async fn load(&self) -> Result<(), Failure> {
-        let reader = self.store.readers().acquire().await?;
+    fn load(&self, reader: Reader) {
         let queue = self.queue.clone();
         if let Some(after) = queue.begin_loading() {
             tokio::task::spawn_blocking(move || {
                 let page = reader.with(|connection| log::read(connection, queue.topic(), Which::Pending, after));
-                queue.end_loading(page);
+                queue.end_loading(after, page);
             });
         }
-        Ok(())
     }
 }
 
@@ -52,15 +50,22 @@ impl Subscription for Taker {
                 return None;
             }
             match self.queue.take(self.number) {
-                Turn::Delivery(delivery) => return Some(Ok(delivery)),
+                Turn::Delivery(delivery) => {
+                    // Reads ahead if that costs no waiting.
+                    if self.queue.runs_low()
+                        && let Some(reader) = self.store.readers().try_acquire()
+                    {
+                        self.load(reader);
+                    }
+                    return Some(Ok(delivery));
+                }
                 Turn::Failed(failure) => return Some(Err(failure.into())),
                 Turn::Ended => return None,
                 Turn::Nothing => {}
-                Turn::Behind => {
-                    if let Err(failure) = self.load().await {
-                        return Some(Err(failure.into()));
-                    }
-                }
+                Turn::Behind => match self.store.readers().acquire().await {
+                    Ok(reader) => self.load(reader),
+                    Err(failure) => return Some(Err(failure.into())),
+                },
             }
             tokio::select! {
                 () = woken => {}

@@ -17,12 +17,18 @@ use workmanager_core_domain::ports::Clock;
 pub(crate) use batch::{Batch, Counters, Refusal};
 use group::Committer;
 
-use crate::{failure::Failure, hub::Hub, log::prune::Pruner};
+use crate::{
+    failure::Failure,
+    hub::Hub,
+    prune::{Due, Pruner},
+};
 
 /// How many operations wait or are being written; more wait outside for a place.
 const QUEUE: usize = 1_024;
 /// How many operations share one transaction.
 const GROUP: usize = 512;
+/// A group is closed when its operations write this many bytes.
+const GROUP_BYTES: usize = 8 << 20;
 
 /// Something to be written. It may be run again after a rollback, so it keeps nothing of a run.
 pub(crate) trait Work: Send + 'static {
@@ -31,12 +37,19 @@ pub(crate) trait Work: Send + 'static {
 
     /// Checks first and writes then: after a refusal for a conflict it must have written nothing.
     fn run(&self, batch: &mut Batch<'_>) -> Result<Self::Output, Refusal>;
+
+    /// Bytes that it writes, roughly.
+    fn size(&self) -> usize {
+        0
+    }
 }
 
 /// A [`Work`] whose result has a way back to its caller.
 trait Job: Send {
     /// `Err` only if the whole transaction must be given up.
     fn run(&mut self, batch: &mut Batch<'_>) -> rusqlite::Result<()>;
+    /// Bytes that it writes, roughly.
+    fn size(&self) -> usize;
     /// Tells the caller: the result of the last run, or that its transaction failed.
     fn answer(self: Box<Self>, transaction: Result<(), Failure>);
 }
@@ -55,6 +68,10 @@ impl<W: Work> Job for Task<W> {
             Err(Refusal::Sqlite(error)) => return Err(error),
         });
         Ok(())
+    }
+
+    fn size(&self) -> usize {
+        self.work.size()
     }
 
     fn answer(self: Box<Self>, transaction: Result<(), Failure>) {
@@ -155,10 +172,11 @@ fn run(parts: Parts, queue: &mpsc::Receiver<Message>) {
         if closing {
             return;
         }
-        let due = clock.monotonic().saturating_sub(pruned_at) >= housekeeping;
-        if due || pruner.is_under_way() || pruner.is_urgent(committer.counters().log_bytes) {
+        if clock.monotonic().saturating_sub(pruned_at) >= housekeeping {
             pruned_at = clock.monotonic();
-            committer.prune(&mut pruner);
+            committer.prune(&mut pruner, Due::Now);
+        } else if pruner.is_urgent(committer.counters()) {
+            committer.prune(&mut pruner, Due::Later);
         }
     }
 }
@@ -166,15 +184,21 @@ fn run(parts: Parts, queue: &mpsc::Receiver<Message>) {
 /// Everything that waits now, up to a full group, and whether it is the last. Nothing is let in after
 /// the message to close, so what is behind it is all there is.
 fn gather(first: Option<Message>, queue: &mpsc::Receiver<Message>) -> (Vec<Queued>, bool) {
-    let (mut group, mut closing) = (Vec::new(), false);
+    let (mut group, mut bytes, mut closing) = (Vec::new(), 0, false);
     for message in first.into_iter().chain(queue.try_iter()) {
         match message {
-            Message::Write(queued) => group.push(queued),
+            Message::Write(queued) => {
+                bytes += queued.job.size();
+                group.push(queued);
+            }
             Message::Close => closing = true,
         }
-        if group.len() >= GROUP && !closing {
+        if (group.len() >= GROUP || bytes >= GROUP_BYTES) && !closing {
             break;
         }
     }
     (group, closing)
 }
+
+#[cfg(test)]
+mod tests;

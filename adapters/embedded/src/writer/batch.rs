@@ -14,18 +14,20 @@ pub(crate) struct Counters {
     pub(crate) position: u64,
     /// Bytes of events in the log.
     pub(crate) log_bytes: u64,
+    /// Bytes of event records.
+    pub(crate) record_bytes: u64,
 }
 
 impl Counters {
     pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        connection.query_row("SELECT revision, position, log_bytes FROM state", [], |row| {
-            Ok(Self { revision: row.get(0)?, position: row.get(1)?, log_bytes: row.get(2)? })
+        connection.query_row("SELECT revision, position, log_bytes, record_bytes FROM state", [], |row| {
+            Ok(Self { revision: row.get(0)?, position: row.get(1)?, log_bytes: row.get(2)?, record_bytes: row.get(3)? })
         })
     }
 
     fn save(self, connection: &Connection) -> rusqlite::Result<()> {
-        let sql = "UPDATE state SET revision = ?1, position = ?2, log_bytes = ?3";
-        connection.prepare_cached(sql)?.execute((self.revision, self.position, self.log_bytes))?;
+        let sql = "UPDATE state SET revision = ?1, position = ?2, log_bytes = ?3, record_bytes = ?4";
+        connection.prepare_cached(sql)?.execute((self.revision, self.position, self.log_bytes, self.record_bytes))?;
         Ok(())
     }
 }

@@ -7,7 +7,12 @@ use tracing::warn;
 use workmanager_core_domain::ports::Clock;
 
 use super::{Batch, Counters, Queued};
-use crate::{failure::Failure, hub::Hub, log::prune::Pruner, metrics};
+use crate::{
+    failure::Failure,
+    hub::Hub,
+    metrics,
+    prune::{Due, Pruner},
+};
 
 /// Owns the connection that writes.
 pub(super) struct Committer {
@@ -42,9 +47,9 @@ impl Committer {
     }
 
     /// Removes a slice of what is past its time.
-    pub(super) fn prune(&mut self, pruner: &mut Pruner) {
-        if let Err(failure) = self.transact(|batch| pruner.slice(batch)) {
-            warn!("old events cannot be removed from the log: {failure:?}");
+    pub(super) fn prune(&mut self, pruner: &mut Pruner, due: Due) {
+        if let Err(failure) = self.transact(|batch| pruner.slice(batch, due)) {
+            warn!("what is past its time cannot be removed: {failure:?}");
             pruner.give_up();
         }
     }

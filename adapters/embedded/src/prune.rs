@@ -1,0 +1,143 @@
+//! What is past its time leaves the store: events of the log and finished event records, by age and
+//! by size. What waits for an outcome, and what cannot be read, stays.
+
+mod log;
+mod records;
+
+use tracing::debug;
+use workmanager_core_domain::Timestamp;
+
+use crate::{
+    config::Keep,
+    metrics,
+    writer::{Batch, Counters},
+};
+
+/// Removes in small slices, so that no commit waits long.
+#[derive(Debug)]
+pub(crate) struct Pruner {
+    log: Walk,
+    records: Walk,
+}
+
+/// A walk from the oldest to the youngest row.
+#[derive(Debug)]
+struct Walk {
+    keep: Keep,
+    /// Where a walk that is under way goes on.
+    after: Option<u64>,
+    removed: usize,
+    /// The last walk found nothing to remove: only time can change that.
+    fruitless: bool,
+}
+
+/// A row that a walk looks at.
+struct Row {
+    id: u64,
+    bytes: u64,
+    life: Life,
+}
+
+/// Whether a row may go.
+#[derive(Debug, Clone, Copy)]
+enum Life {
+    /// Not now, however old it is.
+    Needed,
+    /// Since then.
+    Over(Timestamp),
+}
+
+impl Pruner {
+    pub(crate) fn new(log: Keep, records: Keep) -> Self {
+        Self { log: Walk::new(log), records: Walk::new(records) }
+    }
+
+    /// Whether a slice must be looked at now, though no time has passed: a walk is under way, or a
+    /// size is beyond its limit and something can be done about it.
+    pub(crate) fn is_urgent(&self, counters: Counters) -> bool {
+        self.log.is_urgent(counters.log_bytes) || self.records.is_urgent(counters.record_bytes)
+    }
+
+    /// Whether there is more to look at now.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.log.after.is_some() || self.records.after.is_some()
+    }
+
+    /// Ends walks that cannot go on. The next ones start over, once it is time.
+    pub(crate) fn give_up(&mut self) {
+        for walk in [&mut self.log, &mut self.records] {
+            walk.fruitless = true;
+            walk.end();
+        }
+    }
+
+    /// Looks at the next rows, and removes those whose time is over.
+    pub(crate) fn slice(&mut self, batch: &mut Batch<'_>, due: Due) -> rusqlite::Result<()> {
+        if due == Due::Now || self.log.is_urgent(batch.counters.log_bytes) {
+            log::slice(&mut self.log, batch)?;
+        }
+        if due == Due::Now || self.records.is_urgent(batch.counters.record_bytes) {
+            records::slice(&mut self.records, batch)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is time to look for what is old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// It is.
+    Now,
+    /// Only sizes and walks under way are looked at.
+    Later,
+}
+
+impl Walk {
+    fn new(keep: Keep) -> Self {
+        Self { keep, after: None, removed: 0, fruitless: false }
+    }
+
+    fn is_urgent(&self, bytes: u64) -> bool {
+        self.after.is_some() || (bytes > self.keep.bytes && !self.fruitless)
+    }
+
+    fn end(&mut self) {
+        self.after = None;
+        self.removed = 0;
+    }
+
+    /// Decides over `rows`, oldest first, of which there are `limit` unless the end is reached.
+    /// `bytes` is the size now; `remove` takes one row away. The walk ends at the first row that is
+    /// young enough to stay, because those after it are younger.
+    fn over(
+        &mut self,
+        rows: Vec<Row>,
+        limit: usize,
+        now: Timestamp,
+        mut bytes: u64,
+        mut remove: impl FnMut(u64) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<u64> {
+        let (seen, before, mut young) = (rows.len(), self.removed, false);
+        for row in rows {
+            if let Life::Over(since) = row.life {
+                if bytes <= self.keep.bytes && now.since(since) < self.keep.time {
+                    young = true;
+                    break;
+                }
+                remove(row.id)?;
+                bytes = bytes.saturating_sub(row.bytes);
+                self.removed += 1;
+            }
+            self.after = Some(row.id);
+        }
+        metrics::pruned(self.removed - before);
+        if young || seen < limit {
+            if self.removed > 0 {
+                debug!(rows = self.removed, "what is past its time was removed");
+            }
+            self.fruitless = self.removed == 0;
+            self.end();
+        }
+        Ok(bytes)
+    }
+}
