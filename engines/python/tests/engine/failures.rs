@@ -20,7 +20,7 @@ def Process(event):
     assert_eq!(failure.error_type.as_deref(), Some("ValueError"));
     assert_eq!(failure.message, "too many");
     let stack = failure.stack.unwrap();
-    let lines: Vec<_> = stack.lines().map(str::trim).filter(|line| !line.starts_with('^')).collect();
+    let lines: Vec<_> = stack.lines().map(str::trim).filter(|line| !line.starts_with(['^', '~'])).collect();
     let expected = [
         "Traceback (most recent call last):",
         "File \"orders.py\", line 7, in Process",
