@@ -7,7 +7,7 @@ use workmanager_functions_knative as function;
 
 /// Runs event handlers written in Python, without a container for each.
 #[derive(Debug, Parser)]
-#[command(name = "workmanager", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "workmanager", version, max_term_width = 100)]
 pub(crate) struct Program {
     #[command(subcommand)]
     pub(crate) verb: Verb,

@@ -149,7 +149,7 @@ pub enum Error {
         found: u64,
     },
     /// The code does not load.
-    #[error("{}", .0.message)]
+    #[error("{}", .0.summary())]
     Rejected(Failure),
     /// Code by URL.
     #[error("code by `url` is switched off; send it as `content`")]

@@ -165,6 +165,9 @@ impl Function {
     pub(super) async fn wake(self: &Arc<Self>) -> std::io::Result<Awake> {
         let mut phases = self.phase.subscribe();
         loop {
+            if self.tasks.stopping().is_cancelled() && self.reach() == Reach::Cold {
+                return Err(std::io::Error::other("the program is stopping"));
+            }
             let pause = {
                 let mut inner = self.lock();
                 match inner.phase {
@@ -221,17 +224,14 @@ impl Function {
 
     /// Lives as long as the process does.
     async fn supervise(self: Arc<Self>, mut child: Child, pid: u32) {
-        let (started, stopping) = (Instant::now(), self.tasks.stopping());
+        let started = Instant::now();
         let reason = tokio::select! {
             status = child.wait() => {
                 let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
                 Err(status)
             }
             () = self.idle() => Ok("idle"),
-            () = stopping.cancelled() => {
-                self.enter(&mut self.lock(), Phase::Stopping);
-                Ok("shutdown")
-            }
+            () = self.shutdown() => Ok("shutdown"),
         };
         match reason {
             Ok(reason) => {
@@ -267,6 +267,21 @@ impl Function {
                 _ = phases.changed() => {}
             }
         }
+    }
+
+    /// Returns once the program stops and nobody needs the process any more, or the grace period is over.
+    async fn shutdown(&self) {
+        self.tasks.stopping().cancelled().await;
+        let mut phases = self.phase.subscribe();
+        let unused = async {
+            // The lock is taken between looks at the phase, never under one.
+            while self.lock().in_flight > 0 {
+                drop(phases.changed().await);
+            }
+        };
+        // Past the grace period the process ends itself what it still has.
+        drop(timeout(self.command.grace, unused).await);
+        self.enter(&mut self.lock(), Phase::Stopping);
     }
 
     /// SIGTERM, the grace period, SIGKILL.

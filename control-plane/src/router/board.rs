@@ -41,7 +41,7 @@ fn sign(outcome: &Outcome) -> Sign {
     match outcome {
         Outcome::Replied(_) | Outcome::NoReply => Sign::Loads,
         Outcome::Failed(failure) => match failure.kind {
-            FailureKind::LoadFailed | FailureKind::VersionUnavailable => Sign::Fails(failure.message.clone()),
+            FailureKind::LoadFailed | FailureKind::VersionUnavailable => Sign::Fails(failure.summary()),
             FailureKind::Exception
             | FailureKind::InvalidReply
             | FailureKind::InvalidEvent

@@ -97,6 +97,17 @@ impl FailureKind {
     }
 }
 
+impl Failure {
+    /// One line for people, as the engine's own users expect it: `ValueError: no such order`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match &self.error_type {
+            Some(error_type) if *error_type != self.message => format!("{error_type}: {}", self.message),
+            Some(_) | None => self.message.clone(),
+        }
+    }
+}
+
 impl Outcome {
     /// The stable code.
     #[must_use]
@@ -117,7 +128,7 @@ impl Outcome {
     pub fn message(&self) -> String {
         match self {
             Self::Replied(_) | Self::NoReply => String::new(),
-            Self::Failed(failure) => failure.message.clone(),
+            Self::Failed(failure) => failure.summary(),
             Self::Overloaded { message } | Self::EngineLost { message } | Self::Unknown { message } => message.clone(),
             Self::TimedOut { limit } => {
                 format!("the worker did not answer within {}", crate::units::Span(*limit))
