@@ -4,7 +4,6 @@
 mod log;
 mod records;
 
-use tracing::debug;
 use workmanager_core_domain::Timestamp;
 
 use crate::{
@@ -27,6 +26,8 @@ struct Walk {
     /// Where a walk that is under way goes on.
     after: Option<u64>,
     removed: usize,
+    /// The size that the walk under way wants to reach.
+    goal: u64,
     /// The last walk found nothing to remove: only time can change that.
     fruitless: bool,
 }
@@ -94,7 +95,7 @@ pub(crate) enum Due {
 
 impl Walk {
     fn new(keep: Keep) -> Self {
-        Self { keep, after: None, removed: 0, fruitless: false }
+        Self { keep, after: None, removed: 0, goal: keep.bytes, fruitless: false }
     }
 
     fn is_urgent(&self, bytes: u64) -> bool {
@@ -106,38 +107,42 @@ impl Walk {
         self.removed = 0;
     }
 
-    /// Decides over `rows`, oldest first, of which there are `limit` unless the end is reached.
-    /// `bytes` is the size now; `remove` takes one row away. The walk ends at the first row that is
-    /// young enough to stay, because those after it are younger.
+    /// Decides over `rows`, oldest first, of which there are `limit` unless the end is reached, and
+    /// returns the ids of those that go. `bytes` is the size before, and after.
+    ///
+    /// The walk ends at the first row that is young enough to stay, because those after it are younger.
     fn over(
         &mut self,
-        rows: Vec<Row>,
+        rows: impl Iterator<Item = rusqlite::Result<Row>>,
         limit: usize,
         now: Timestamp,
-        mut bytes: u64,
-        mut remove: impl FnMut(u64) -> rusqlite::Result<()>,
-    ) -> rusqlite::Result<u64> {
-        let (seen, before, mut young) = (rows.len(), self.removed, false);
+        bytes: &mut u64,
+    ) -> rusqlite::Result<Vec<u64>> {
+        if self.after.is_none() {
+            // A little more than needed, so that the next event is not the next reason.
+            self.goal = if *bytes > self.keep.bytes { self.keep.bytes / 16 * 15 } else { self.keep.bytes };
+        }
+        let (mut seen, mut goes) = (0, Vec::new());
+        let mut young = false;
         for row in rows {
+            let row = row?;
             if let Life::Over(since) = row.life {
-                if bytes <= self.keep.bytes && now.since(since) < self.keep.time {
-                    young = true;
+                young = *bytes <= self.goal && now.since(since) < self.keep.time;
+                if young {
                     break;
                 }
-                remove(row.id)?;
-                bytes = bytes.saturating_sub(row.bytes);
-                self.removed += 1;
+                *bytes = bytes.saturating_sub(row.bytes);
+                goes.push(row.id);
             }
+            seen += 1;
             self.after = Some(row.id);
         }
-        metrics::pruned(self.removed - before);
+        self.removed += goes.len();
+        metrics::pruned(goes.len());
         if young || seen < limit {
-            if self.removed > 0 {
-                debug!(rows = self.removed, "what is past its time was removed");
-            }
             self.fruitless = self.removed == 0;
             self.end();
         }
-        Ok(bytes)
+        Ok(goes)
     }
 }

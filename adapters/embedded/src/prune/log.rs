@@ -1,25 +1,19 @@
 //! The log: an event that nobody waits for may go.
 
+use workmanager_core_domain::Timestamp;
+
 use super::{Life, Row, Walk};
 use crate::writer::Batch;
-use workmanager_core_domain::Timestamp;
 
 /// How many rows one transaction looks at.
 const SLICE: usize = 1_000;
 
 pub(super) fn slice(walk: &mut Walk, batch: &mut Batch<'_>) -> rusqlite::Result<()> {
-    let rows = rows(batch, walk.after.unwrap_or(0))?;
-    let remove = |position| batch.execute("DELETE FROM log WHERE position = ?1", [position]).map(|_| ());
-    batch.counters.log_bytes = walk.over(rows, SLICE, batch.now, batch.counters.log_bytes, remove)?;
-    Ok(())
-}
-
-fn rows(batch: &Batch<'_>, after: u64) -> rusqlite::Result<Vec<Row>> {
     let sql = "SELECT position, length(attributes) + length(data), accepted_at,
                       EXISTS (SELECT 1 FROM pending WHERE pending.position = log.position)
                FROM log WHERE position > ?1 ORDER BY position LIMIT ?2";
     let mut statement = batch.connection.prepare_cached(sql)?;
-    let rows = statement.query_map((after, SLICE), |row| {
+    let rows = statement.query_map((walk.after.unwrap_or(0), SLICE), |row| {
         let accepted_at = Timestamp::from_micros(row.get(2)?);
         let life = match (row.get(3)?, accepted_at) {
             (false, Ok(accepted_at)) => Life::Over(accepted_at),
@@ -27,5 +21,8 @@ fn rows(batch: &Batch<'_>, after: u64) -> rusqlite::Result<Vec<Row>> {
         };
         Ok(Row { id: row.get(0)?, bytes: row.get(1)?, life })
     })?;
-    rows.collect()
+    for position in walk.over(rows, SLICE, batch.now, &mut batch.counters.log_bytes)? {
+        batch.execute("DELETE FROM log WHERE position = ?1", [position])?;
+    }
+    Ok(())
 }

@@ -9,20 +9,17 @@ use crate::writer::Batch;
 const SLICE: usize = 200;
 
 pub(super) fn slice(walk: &mut Walk, batch: &mut Batch<'_>) -> rusqlite::Result<()> {
-    let rows = rows(batch, walk.after.unwrap_or(0))?;
-    let remove = |id| batch.execute("DELETE FROM records WHERE rowid = ?1", [id]).map(|_| ());
-    batch.counters.record_bytes = walk.over(rows, SLICE, batch.now, batch.counters.record_bytes, remove)?;
-    Ok(())
-}
-
-fn rows(batch: &Batch<'_>, after: u64) -> rusqlite::Result<Vec<Row>> {
     let sql = "SELECT rowid, value FROM records WHERE rowid > ?1 AND collection = ?2 ORDER BY rowid LIMIT ?3";
     let mut statement = batch.connection.prepare_cached(sql)?;
+    let after = walk.after.unwrap_or(0);
     let rows = statement.query_map((after, Collection::Event.as_str(), SLICE), |row| {
         let value = row.get_ref(1)?.as_blob()?;
         Ok(Row { id: row.get(0)?, bytes: value.len() as u64, life: life(value) })
     })?;
-    rows.collect()
+    for id in walk.over(rows, SLICE, batch.now, &mut batch.counters.record_bytes)? {
+        batch.execute("DELETE FROM records WHERE rowid = ?1", [id])?;
+    }
+    Ok(())
 }
 
 /// Damaged records stay: someone must look at them.
