@@ -46,7 +46,7 @@ pub struct Python {
 
 #[derive(Debug, Default)]
 struct State {
-    found: Option<(PathBuf, PathBuf)>,
+    executable: Option<PathBuf>,
     running: Option<Arc<Zygote>>,
     /// The files of an engine without a cache; they go with it.
     temporary: Option<tempfile::TempDir>,
@@ -91,25 +91,30 @@ impl Python {
     }
 
     fn start_zygote(&self, state: &mut State) -> Result<Arc<Zygote>, SpawnError> {
-        if state.found.is_none() {
-            let executable = interpreter::find(self.options.python.as_deref(), self.options.path.as_deref())?;
-            let cached = self.options.cache.as_deref().map(runtime::unpack);
-            let files = match cached {
-                Some(Ok(files)) => files,
-                Some(Err(error)) => {
-                    warn!("cannot keep the engine's files in the cache, starts will be slower: {error}");
-                    temporary_files(state)?
-                }
-                None => temporary_files(state)?,
-            };
-            state.found = Some((executable, files));
-        }
-        let Some((executable, files)) = &state.found else {
-            return Err(SpawnError::Missing("no Python".to_owned()));
+        let executable = match state.executable.take() {
+            Some(known) => known,
+            None => interpreter::find(self.options.python.as_deref(), self.options.path.as_deref())?,
         };
-        let zygote = Arc::new(Zygote::start(executable, files, &self.version, &self.tasks)?);
+        let executable = state.executable.insert(executable).clone();
+        let files = self.files(state)?;
+        let zygote = Arc::new(Zygote::start(&executable, &files, &self.version, &self.tasks)?);
         state.running = Some(zygote.clone());
         Ok(zygote)
+    }
+
+    /// The engine's files, in the cache if that can be.
+    fn files(&self, state: &mut State) -> Result<PathBuf, SpawnError> {
+        match self.options.cache.as_deref().map(runtime::unpack) {
+            Some(Ok(files)) => return Ok(files),
+            Some(Err(error)) => warn!("cannot keep the engine's files in the cache, starts will be slower: {error}"),
+            None => {}
+        }
+        let directory = match state.temporary.take() {
+            Some(known) => known,
+            None => tempfile::tempdir().map_err(SpawnError::system("temporary directory"))?,
+        };
+        let directory = state.temporary.insert(directory);
+        runtime::unpack(directory.path()).map_err(SpawnError::system("temporary files"))
     }
 
     async fn fork(&self, zygote: &Zygote) -> Result<Process, SpawnError> {
@@ -122,13 +127,6 @@ impl Python {
         let _ = self.version.set(ready.runtime);
         Ok(process)
     }
-}
-
-fn temporary_files(state: &mut State) -> Result<PathBuf, SpawnError> {
-    let directory = tempfile::tempdir().map_err(SpawnError::system("temporary directory"))?;
-    let files = runtime::unpack(directory.path()).map_err(SpawnError::system("temporary files"))?;
-    state.temporary = Some(directory);
-    Ok(files)
 }
 
 #[async_trait]

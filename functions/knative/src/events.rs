@@ -138,13 +138,11 @@ fn show(loaded: &Loaded, log: &Frame) -> Result<(), FrameError> {
 }
 
 fn content_type(headers: &HeaderMap) -> Result<Option<&str>, InvalidEvent> {
-    let text = |value: &HeaderValue| {
-        std::str::from_utf8(value.as_bytes())
-            .map(str::len)
-            .map_err(|_| InvalidEvent::Utf8 { what: "content-type".into() })
-    };
-    headers.get(CONTENT_TYPE).map(text).transpose()?;
-    Ok(headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()))
+    headers
+        .get(CONTENT_TYPE)
+        .map(|value| std::str::from_utf8(value.as_bytes()))
+        .transpose()
+        .map_err(|_| InvalidEvent::Utf8 { what: "the content type".into() })
 }
 
 fn no_content() -> Response {

@@ -9,26 +9,37 @@ use axum::{body::Body, response::Response};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header::CONTENT_TYPE};
 use http_body::{Body as _, SizeHint};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use tokio_util::codec::Decoder as _;
 use workmanager_core_frames::{CONTENT_TYPE as FRAMES, CONTRACT, CONTRACT_HEADER, Codec, Frame, Kind, Limits};
 
 use crate::problem::Problem;
 
-/// Reads a body of at most `limit` bytes.
-pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let too_large = || {
-        let detail = format!("the body is larger than {limit} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
-    };
-    if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
+/// How much more than its limit is read of a body.
+const PATIENCE: usize = 16 << 20;
+
+/// Reads a body of at most `limit` bytes. Of one that is larger a good deal is still taken and dropped,
+/// so that a caller who only listens once it has sent everything gets to hear why it was refused.
+pub(crate) async fn read_body(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let broken = |error: axum::Error| Problem::invalid("body-broken-off", error.to_string());
+    if body.size_hint().upper().is_some_and(|size| size <= limit as u64) {
+        return body.collect().await.map(http_body_util::Collected::to_bytes).map_err(broken);
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => Err(Problem::invalid("body-broken-off", error.to_string())),
+    let (mut kept, mut size) = (BytesMut::new(), 0);
+    while let Some(piece) = body.frame().await {
+        let Ok(data) = piece.map_err(broken)?.into_data() else { continue };
+        size += data.len();
+        if size <= limit {
+            kept.extend_from_slice(&data);
+        } else if size > limit.saturating_add(PATIENCE) {
+            break;
+        }
     }
+    if size <= limit {
+        return Ok(kept.freeze());
+    }
+    let detail = format!("the body is larger than {limit} bytes");
+    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
 }
 
 /// The one frame of a request.

@@ -32,7 +32,10 @@ def serve():
     parent = posix.getppid()
     posix.closerange(4, 1024)
     control = _socket.socket(fileno=3)
-    control.send(RUNTIME.encode())
+    try:
+        control.send(RUNTIME.encode())
+    except OSError:  # The function process was gone before this one came up.
+        return
     todo = list(PREWARM)
     while True:
         control.settimeout(IDLE if todo else None)

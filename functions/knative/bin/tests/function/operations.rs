@@ -1,0 +1,30 @@
+//! What the platform asks.
+
+use crate::support::Function;
+
+#[tokio::test]
+async fn the_platform_can_see_how_it_is() {
+    let function = Function::start(&[("w", "def Process(event): pass")], &[]).await;
+    for path in ["/readyz", "/livez"] {
+        assert_eq!(function.get(path).await.status, 200, "{path}");
+    }
+    let engines = function.get("/v1/engines").await.json();
+    let python = &engines[0];
+    assert_eq!((&python["mimeType"], &python["available"]), (&"text/x-python".into(), &true.into()));
+    assert!(python["runtime"].as_str().unwrap().starts_with("CPython 3."));
+    assert_eq!(engines[1]["available"], false);
+    assert!(engines[1]["reason"].as_str().unwrap().contains("text/x-csharp"));
+
+    function.event("w", "1").await;
+    let metrics = String::from_utf8(function.get("/metrics").await.body.to_vec()).unwrap();
+    assert!(metrics.contains("workmanager_function_attempts{outcome=\"answered\"} 1"), "{metrics}");
+    // The one that forks, and the worker's.
+    assert!(metrics.contains("workmanager_engine_processes 2"), "{metrics}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem_too() {
+    let function = Function::start(&[], &[]).await;
+    assert_eq!(function.get("/nothing").await.problem(), (404, "not-found".into(), true));
+    assert_eq!(function.get("/v1/attempts").await.problem(), (405, "method-not-allowed".into(), true));
+}
