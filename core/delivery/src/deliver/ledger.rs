@@ -69,12 +69,10 @@ impl Ledger {
         self.changed = true;
     }
 
-    /// Workers that are gone will not go on.
-    pub(super) fn close(&mut self, gone: impl Fn(&WorkerId) -> bool) {
-        for (_, track) in self.record.workers.iter_mut().filter(|(id, track)| !track.state.is_terminal() && gone(id)) {
-            track.state = TrackState::WorkerDeleted;
-            self.changed = true;
-        }
+    /// Workers that are gone will not go on. Says whether there were any.
+    pub(super) fn close(&mut self, gone: impl Fn(&WorkerId) -> bool) -> bool {
+        let left = self.record.workers.iter_mut().filter(|(id, track)| !track.state.is_terminal() && gone(id));
+        left.map(|(_, track)| track.state = TrackState::WorkerDeleted).count() > 0
     }
 
     pub(super) const fn is_changed(&self) -> bool {

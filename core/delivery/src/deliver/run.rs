@@ -117,10 +117,11 @@ impl<'d> Run<'d> {
     fn prepare(&mut self) -> bool {
         let snapshot = self.deliveries.ports.roster.snapshot();
         let planned = plan(&self.delivery.event, snapshot.on(&self.delivery.topic));
-        let decided = !self.ledger.record.workers.is_empty();
-        if !decided && !planned.iter().any(|planned| planned.member.is_running()) {
+        let known = |id| self.ledger.record.workers.contains_key(&id);
+        if !planned.iter().any(|Planned { member, .. }| member.is_running() || known(member.worker.id)) {
             return false;
         }
+        let mut has_news = false;
         for Planned { member, decision } in planned {
             let (id, worker) = (member.worker.id, member.worker.clone());
             let state = match (self.ledger.record.workers.get(&id), decision) {
@@ -133,7 +134,7 @@ impl<'d> Run<'d> {
                 (None, Decision::NotMatched(reason)) => {
                     let state = TrackState::NotMatched { reason };
                     self.ledger.record.workers.insert(id, Track { state, ..record::open(&worker) });
-                    self.ledger.touch();
+                    has_news = true;
                     None
                 }
                 // Nothing is kept for a stopped worker yet.
@@ -141,8 +142,11 @@ impl<'d> Run<'d> {
             };
             self.legs.extend(state.map(|state| Leg { id, worker, state }));
         }
-        let gone = |id: &WorkerId| snapshot.get(*id).is_none();
-        self.ledger.close(gone);
+        has_news |= self.ledger.close(|id| snapshot.get(*id).is_none());
+        // Otherwise the first outcome takes the news along.
+        if has_news && self.legs.is_empty() {
+            self.ledger.touch();
+        }
         true
     }
 
