@@ -113,19 +113,6 @@ async fn ask<A: clap::Args>(
     conclude(run(&remote.verb, &client, &output).await, &output)
 }
 
-/// Prints `text` on standard output, for what the binary runs itself.
-#[must_use]
-pub fn say(text: &str) -> Exit {
-    let output = Output::new(&Display::default());
-    conclude(output.print(text), &output)
-}
-
-/// Says why the program does not start or does not go on.
-pub fn say_failure(message: &str) {
-    let output = Output::new(&Display::default());
-    output.note(&format!("{} {message}", output.aside.red("error:")));
-}
-
 /// Prints `error` and what to do next, and answers how the program ends.
 #[must_use]
 pub fn report(error: Error) -> Exit {

@@ -68,6 +68,11 @@ impl Problem {
         problem
     }
 
+    /// The detail, or the title if there is none.
+    pub(crate) fn said(&self) -> &str {
+        if self.detail.is_empty() { &self.title } else { &self.detail }
+    }
+
     /// What belongs to it, line by line: fields, the worker's output, its stack.
     pub(crate) fn details(&self) -> Vec<String> {
         let fields = self.errors.iter().map(|field| format!("{} {}", field.pointer, field.reason));

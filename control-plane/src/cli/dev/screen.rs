@@ -77,9 +77,13 @@ impl Screen {
                 let kept = running
                     .map_or_else(|| "nothing runs for it".to_owned(), |version| format!("version {version} serves on"));
                 let mut line = Line::bad("failed", format!("{name}  from {}; {kept}", file.shown()));
-                line.detail(&error.to_string());
-                if let Error::Problem(problem) = error {
-                    problem.details().iter().for_each(|detail| line.detail(detail));
+                match error {
+                    // The title says no more than the line above.
+                    Error::Problem(problem) => {
+                        line.detail(problem.said());
+                        problem.details().iter().for_each(|detail| line.detail(detail));
+                    }
+                    other => line.detail(&other.to_string()),
                 }
                 causes(error).iter().for_each(|cause| line.detail(cause));
                 self.line(&line);

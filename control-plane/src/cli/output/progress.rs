@@ -32,3 +32,24 @@ pub(crate) async fn with_progress<T>(output: &Output, what: &str, work: impl Fut
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{options::Format, tests::fake::Buffer};
+
+    async fn waited(watched: bool, work: Duration) -> String {
+        let err = Buffer::default();
+        let output = Output { watched, ..Output::to(Format::Table, Buffer::default(), err.clone()) };
+        assert_eq!(with_progress(&output, "waiting", async { tokio::time::sleep(work).await }).await, ());
+        err.text()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_long_work_that_somebody_watches_has_a_line_and_takes_it_away() {
+        let long = waited(true, Duration::from_secs(2)).await;
+        assert!(long.contains("- waiting (0 s)") && long.ends_with("\r\x1b[K"), "{long:?}");
+        assert_eq!(waited(true, PATIENCE / 2).await, "");
+        assert_eq!(waited(false, Duration::from_secs(2)).await, "");
+    }
+}

@@ -31,7 +31,8 @@ pub(crate) async fn run(_: &Args, client: &Client, output: &Output) -> Result<()
     for engine in answer.read::<Engines>()?.engines {
         let available = if engine.available { "yes" } else { "no" }.to_owned();
         let active = engine.sandbox.iter().filter(|mechanism| mechanism.active).count();
-        let sandbox = format!("{active} of {}", engine.sandbox.len());
+        let all = engine.sandbox.len();
+        let sandbox = if all == 0 { String::new() } else { format!("{active} of {all}") };
         let (runtime, note) = (engine.runtime.unwrap_or_default(), engine.reason.unwrap_or_default());
         table.row([engine.mime_type.to_string(), engine.language, runtime, available, sandbox, note]);
     }

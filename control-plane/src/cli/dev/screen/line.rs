@@ -103,7 +103,7 @@ pub(super) fn describe(happening: &Happening) -> Line {
             line
         }
         Happening::Replied { worker, topic, event } => {
-            let place = topic.as_ref().map_or("nowhere", Topic::as_str);
+            let place = topic.as_ref().map_or("no topic", Topic::as_str);
             Line::plain("reply", format!("{worker} -> {place}  {}", shown(event)))
         }
         Happening::DeadLettered { worker, event, reason } => {

@@ -63,7 +63,7 @@ fn every_happening_is_a_line_with_its_details_below() {
               Traceback:
                 line 1
 09:05:03.007  given up  orders  on 7: attempts-exhausted
-09:05:03.007  reply     orders -> nowhere  order  8  1
+09:05:03.007  reply     orders -> no topic  order  8  1
 09:05:03.007  function  process 42 stopped: idle for 60s";
     assert_eq!(lines.join("\n"), expected);
 }
