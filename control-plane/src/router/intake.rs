@@ -22,10 +22,6 @@ use workmanager_core_kit::field;
 
 use super::{IntakeState, TopicState, keeper::Keeper};
 
-/// Deliveries of one topic that may be in flight, so that a topic whose worker is stuck leaves room
-/// for others.
-const IN_FLIGHT: usize = 256;
-
 /// What the roster wants of a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -229,7 +225,7 @@ impl Intake {
         // Taken from the bus, and without room yet.
         let mut waiting: Option<Delivery> = None;
         loop {
-            let is_full = flights.len() >= IN_FLIGHT;
+            let is_full = flights.len() >= keeper.deliveries.settings().in_flight_per_topic;
             tokio::select! {
                 Some(ending) = flights.next(), if !flights.is_empty() => self.landed(ending, flights.len()),
                 taken = subscription.next(), if waiting.is_none() && !is_full => match taken {

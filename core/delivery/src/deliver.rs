@@ -72,6 +72,8 @@ pub struct Settings {
     /// Deliveries that may be in flight at once, over all topics. Each holds its event in memory, so
     /// 1,024 of the largest events are 1 GiB.
     pub in_flight: usize,
+    /// Of those, deliveries of one topic, so that a topic whose worker is stuck leaves room for others.
+    pub in_flight_per_topic: usize,
     /// How much longer than its timeout an attempt may take until it is given up as unknown: for
     /// waking a function and for the way there and back.
     pub slack: Duration,
@@ -80,7 +82,13 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let settle_backoff = Backoff { base: Duration::from_millis(50), factor: 2, cap: Duration::from_secs(5) };
-        Self { backoff: Backoff::default(), settle_backoff, in_flight: 1024, slack: Duration::from_secs(60) }
+        Self {
+            backoff: Backoff::default(),
+            settle_backoff,
+            in_flight: 1024,
+            in_flight_per_topic: 256,
+            slack: Duration::from_secs(60),
+        }
     }
 }
 
@@ -126,6 +134,12 @@ impl Deliveries {
     pub fn new(ports: Ports, settings: Settings) -> Self {
         let room = Arc::new(Semaphore::new(settings.in_flight));
         Self { ports, settings, room, in_flight: InFlight::default() }
+    }
+
+    /// How they are made.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Waits until there is room for one more delivery.
