@@ -28,8 +28,8 @@ impl Shell {
     fn types(&self, block: &Block) -> String {
         let binaries = workmanager().parent().unwrap().display().to_string();
         let script = format!("PATH={binaries}:$PATH\n{}", block.script());
-        let mut shell = Command::new("bash");
-        shell.args(["-euo", "pipefail", "-c", &script]).current_dir(self.folder.path());
+        let mut shell = Command::new("timeout");
+        shell.args(["60", "bash", "-euo", "pipefail", "-c", &script]).current_dir(self.folder.path());
         let output = shell.env("WORKMANAGER_SERVER", self.server.url()).output().unwrap();
         let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{} of {}:{}\n{out}{err}", output.status, block.file, block.line);

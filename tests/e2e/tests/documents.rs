@@ -18,7 +18,8 @@ const RUN: &str = "cargo run --release --";
 fn typed(server: &Server, block: &Block) -> String {
     let script = block.script().replace("http://localhost:5001", server.url());
     let script = script.replace(RUN, workmanager().to_str().unwrap());
-    let output = Command::new("bash").args(["-c", &script]).env("WORKMANAGER_SERVER", server.url()).output().unwrap();
+    let mut shell = Command::new("timeout");
+    let output = shell.args(["60", "bash", "-c", &script]).env("WORKMANAGER_SERVER", server.url()).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
 
