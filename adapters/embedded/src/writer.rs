@@ -2,12 +2,13 @@
 //! answers once that is durable.
 
 mod batch;
+mod gather;
 mod group;
 
 use std::{
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
@@ -15,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use workmanager_core_domain::ports::Clock;
 
 pub(crate) use batch::{Batch, Counters, Refusal};
+use gather::{Gathered, Queue};
 use group::Committer;
 
 use crate::{
@@ -24,11 +26,7 @@ use crate::{
 };
 
 /// How many operations wait or are being written; more wait outside for a place.
-const QUEUE: usize = 1_024;
-/// How many operations share one transaction.
-const GROUP: usize = 512;
-/// A group is closed when its operations write this many bytes.
-const GROUP_BYTES: usize = 8 << 20;
+const PLACES: usize = 1_024;
 
 /// Something to be written. It may be run again after a rollback, so it keeps nothing of a run.
 pub(crate) trait Work: Send + 'static {
@@ -114,12 +112,12 @@ impl Writer {
     /// Starts the thread. `ended` is dropped when it has ended and its connection is closed.
     pub(crate) fn start<E: Send + 'static>(parts: Parts, ended: E) -> std::io::Result<Self> {
         let (sender, queue) = mpsc::channel();
-        let places = Arc::new(Semaphore::new(QUEUE));
+        let places = Arc::new(Semaphore::new(PLACES));
         let waiting = places.clone();
         thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
             let hub = parts.hub.clone();
             let _on_exit = OnExit { places: waiting, hub, _ended: ended };
-            run(parts, &queue);
+            run(parts, queue);
         })?;
         Ok(Self { queue: sender, places })
     }
@@ -154,22 +152,20 @@ impl<E> Drop for OnExit<E> {
     }
 }
 
-fn run(parts: Parts, queue: &mpsc::Receiver<Message>) {
+fn run(parts: Parts, queue: mpsc::Receiver<Message>) {
     let Parts { connection, counters, hub, clock, mut pruner, housekeeping } = parts;
     let mut committer = Committer::new(connection, counters, hub, clock.clone());
+    let mut queue = Queue::new(queue);
     let mut pruned_at = clock.monotonic();
     loop {
         let patience = if pruner.is_under_way() { Duration::ZERO } else { housekeeping };
-        let first = match queue.recv_timeout(patience) {
-            Ok(first) => Some(first),
-            Err(mpsc::RecvTimeoutError::Timeout) => None,
-            Err(mpsc::RecvTimeoutError::Disconnected) => return,
-        };
-        let (group, closing) = gather(first, queue);
+        let Gathered { group, end, .. } = queue.gather(patience);
         if !group.is_empty() {
+            let (operations, begun) = (group.len(), Instant::now());
             committer.commit(group);
+            queue.committed(operations, begun.elapsed());
         }
-        if closing {
+        if end {
             return;
         }
         if clock.monotonic().saturating_sub(pruned_at) >= housekeeping {
@@ -179,25 +175,6 @@ fn run(parts: Parts, queue: &mpsc::Receiver<Message>) {
             committer.prune(&mut pruner, Due::Later);
         }
     }
-}
-
-/// Everything that waits now, up to a full group, and whether it is the last. Nothing is let in after
-/// the message to close, so what is behind it is all there is.
-fn gather(first: Option<Message>, queue: &mpsc::Receiver<Message>) -> (Vec<Queued>, bool) {
-    let (mut group, mut bytes, mut closing) = (Vec::new(), 0, false);
-    for message in first.into_iter().chain(queue.try_iter()) {
-        match message {
-            Message::Write(queued) => {
-                bytes += queued.job.size();
-                group.push(queued);
-            }
-            Message::Close => closing = true,
-        }
-        if (group.len() >= GROUP || bytes >= GROUP_BYTES) && !closing {
-            break;
-        }
-    }
-    (group, closing)
 }
 
 #[cfg(test)]
