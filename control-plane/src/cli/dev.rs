@@ -18,7 +18,14 @@ use self::{
     screen::Screen,
     watch::{Change, Watch},
 };
-use super::{client::Client, error::Error, options::Colour, server::Server};
+use super::{
+    client::{Client, Route},
+    error::Error,
+    options::Colour,
+    server::Server,
+    verb::list,
+    wire::Worker,
+};
 use crate::feed::Feed;
 
 /// Arguments of `dev` itself; the binary adds the options of the parts that it starts.
@@ -82,10 +89,13 @@ impl Session {
         let client = Client::of(Server::at(ground.http), ground.token);
         let (screen, happenings) = (&self.screen, ground.feed.watch());
         screen.hello(client.server());
+        // Said however this ends, also when whoever runs it stops running it.
+        let _goodbye = Goodbye(screen);
         let work = async {
             for file in &mut self.files {
                 deploy(file, &client, screen).await?;
             }
+            screen.others(&others(&client, &self.files).await?);
             screen.ready(&self.files, client.server());
             ready();
             match &mut self.watch {
@@ -93,28 +103,38 @@ impl Session {
                 None => std::future::pending().await,
             }
         };
-        let result = tokio::select! {
+        tokio::select! {
             () = stop.cancelled() => Ok(()),
             () = screen.show(happenings) => Ok(()),
             failed = work => failed,
-        };
-        screen.goodbye();
-        result
+        }
+    }
+}
+
+struct Goodbye<'a>(&'a Screen);
+
+impl Drop for Goodbye<'_> {
+    fn drop(&mut self) {
+        self.0.goodbye();
     }
 }
 
 async fn deploy(file: &mut File, client: &Client, screen: &Screen) -> Result<(), Error> {
     let outcome = file.deploy(client).await;
-    match &outcome {
-        Outcome::Failed { error: error @ (Error::Unreachable { .. } | Error::Timeout { .. }), .. } => {
-            screen.deployed(file, &outcome);
-            Err(Error::input(error.to_string(), "the control plane that was started here is gone; start `dev` again"))
-        }
-        _ => {
-            screen.deployed(file, &outcome);
-            Ok(())
-        }
+    screen.deployed(file, &outcome);
+    match outcome {
+        Outcome::Failed { error: error @ Error::Unreachable { .. }, .. } => Err(error),
+        _ => Ok(()),
     }
+}
+
+/// The workers that run here and are none of the files: of an earlier session, or made by hand.
+async fn others(client: &Client, files: &[File]) -> Result<Vec<String>, Error> {
+    let route = Route::v1(["workers"]).with("status", Some("Running"));
+    let running = list::all(&route, usize::MAX, client).await?;
+    let names = running.iter().map(|worker| client.read::<Worker>(worker).map(|worker| worker.name));
+    let is_other = |name: &String| files.iter().all(|file| file.name().as_str() != name);
+    names.filter(|name| name.as_ref().map_or(true, is_other)).collect()
 }
 
 async fn follow(watch: &mut Watch, files: &mut [File], client: &Client, screen: &Screen) -> Result<(), Error> {

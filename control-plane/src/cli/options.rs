@@ -1,5 +1,7 @@
 //! What the verbs have in common.
 
+use std::ffi::OsString;
+
 use clap::{Args, ValueEnum};
 use workmanager_core_kit::Secret;
 
@@ -42,9 +44,19 @@ pub struct Display {
 /// Whether to colour. Colour is for terminals only, whatever is set here.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Colour {
-    /// No colour, not even on a terminal.
-    #[arg(long, env = "NO_COLOR", value_parser = not_empty, hide_env = true)]
-    pub(crate) no_color: bool,
+    /// No colour, not even on a terminal. The variable NO_COLOR says so too.
+    #[arg(long)]
+    no_color: bool,
+    /// `NO_COLOR`: set to anything but the empty text it takes the colour away.
+    #[arg(long = "no-color-variable", env = "NO_COLOR", hide = true)]
+    variable: Option<OsString>,
+}
+
+impl Colour {
+    /// Whether a terminal may be coloured.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.no_color && self.variable.as_ref().is_none_or(|value| value.is_empty())
+    }
 }
 
 /// The two ways to show an answer.
@@ -55,11 +67,6 @@ pub enum Format {
     Table,
     /// For programs: the server's own JSON.
     Json,
-}
-
-/// `NO_COLOR` counts when it is set to anything but the empty text.
-fn not_empty(text: &str) -> Result<bool, std::convert::Infallible> {
-    Ok(!text.is_empty())
 }
 
 /// `KEY=VALUE` of a command line.
@@ -97,6 +104,8 @@ impl Pair {
 
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches as _;
+
     use super::*;
 
     #[test]
@@ -111,7 +120,16 @@ mod tests {
     }
 
     #[test]
-    fn no_color_counts_when_it_is_not_empty() {
-        assert_eq!((not_empty("0"), not_empty("1"), not_empty("")), (Ok(true), Ok(true), Ok(false)));
+    fn a_terminal_is_coloured_unless_somebody_says_no() {
+        let wanted = |line: &[&str]| {
+            let command = Colour::augment_args(clap::Command::new("x").no_binary_name(true));
+            // The variable of whoever runs the tests does not count.
+            let command = command.mut_arg("variable", |arg| arg.env(None::<&str>));
+            Colour::from_arg_matches(&command.try_get_matches_from(line).unwrap()).unwrap().is_wanted()
+        };
+        assert!(wanted(&[]));
+        assert!(wanted(&["--no-color-variable", ""]));
+        assert!(!wanted(&["--no-color-variable", "0"]));
+        assert!(!wanted(&["--no-color"]));
     }
 }

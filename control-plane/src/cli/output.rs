@@ -38,7 +38,7 @@ pub(crate) struct Output {
 impl Output {
     /// The program's own streams.
     pub(crate) fn new(display: &Display) -> Self {
-        let colour = |terminal: bool| Style::new(terminal && !display.colour.no_color);
+        let colour = |terminal: bool| Style::new(terminal && display.colour.is_wanted());
         let watched = io::stderr().is_terminal();
         Self {
             format: display.output,

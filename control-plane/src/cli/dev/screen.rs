@@ -91,6 +91,14 @@ impl Screen {
         }
     }
 
+    /// Workers that run and are none of the files.
+    pub(super) fn others(&self, names: &[String]) {
+        if !names.is_empty() {
+            let text = format!("{} too, from before; `workmanager stop` or `delete` ends that", names.join(", "));
+            self.line(&Line::warning("running", text));
+        }
+    }
+
     /// A file is gone.
     pub(super) fn deleted(&self, file: &File) {
         let text = format!("{}  is gone; {} serves on (workmanager delete {1})", file.shown(), file.name());

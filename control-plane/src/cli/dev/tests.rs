@@ -96,6 +96,7 @@ async fn a_second_session_finds_its_workers_by_name() {
     plane.run(&["stop", "a"]).await;
     let running = Running::start(&plane, &[&files[0]]);
     running.shows("running   a  takes a  (new status)\n").await;
+    running.shows("running   b too, from before").await;
     running.stop().await;
     assert_eq!(plane.worker("a").await["status"], "Running", "a file is a running worker");
 }
