@@ -1,8 +1,14 @@
 //! Named benchmarks: each asks one question, and answers with numbers and the command that gave them.
 
+mod code;
+mod dev;
+mod function;
+mod http;
+mod ours;
 mod peers;
 mod report;
 mod row;
+mod subject;
 mod wrk;
 
 use clap::{Args, ValueEnum};
@@ -57,18 +63,30 @@ struct Setting<'a> {
     quick: bool,
 }
 
-const ALL: [Bench; 2] = [
+const ALL: [Bench; 4] = [
     Bench {
-        name: "peers-cold",
-        question: "How long after its process was started does a peer's function answer its first event?",
-        bar: "",
-        run: peers::cold,
+        name: "dev",
+        question: "How long from the start of `dev FILE` to the reply, with the event published at the first healthy moment?",
+        bar: "at most 1 s",
+        run: dev::dev,
     },
     Bench {
-        name: "peers-warm",
-        question: "How fast does a peer's running function answer events of 1 KiB?",
-        bar: "",
-        run: peers::warm,
+        name: "process-cold",
+        question: "How long from the start of a function's process to its first answer, ours and the peers'?",
+        bar: "at most 30 ms, and a tenth of each peer",
+        run: function::process_cold,
+    },
+    Bench {
+        name: "code-cold",
+        question: "How long does a running function take for the first event of code that it has never seen?",
+        bar: "at most 5 ms",
+        run: code::cold,
+    },
+    Bench {
+        name: "warm",
+        question: "How fast does a running function answer, beside a bare echo over the same pipes and beside a peer?",
+        bar: "at most 2.5 times the bare echo; 10 times the peer's rate",
+        run: function::warm,
     },
 ];
 

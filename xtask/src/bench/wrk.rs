@@ -12,7 +12,7 @@ wrk.headers["ce-id"] = "1"
 wrk.headers["ce-source"] = "/bench"
 wrk.headers["ce-type"] = "bench"
 wrk.headers["content-type"] = "application/json"
-wrk.body = "{\"text\":\"" .. string.rep("x", 1013) .. "\"}"
+wrk.body = "{\"text\":\"" .. string.rep("x", SIZE - 11) .. "\"}"
 "#;
 
 /// What wrk saw.
@@ -28,14 +28,20 @@ pub(super) struct Seen {
     pub(super) rate: f64,
 }
 
-/// Loads `url` with events of 1 KiB over this many connections. Returns what was seen and the command.
+/// Loads `url` with events of `size` bytes of JSON over this many connections. Returns what was seen and the command.
 ///
 /// # Errors
 /// wrk fails, or an answer was not 2xx.
-pub(super) fn load(wrk: &Path, url: &str, connections: u32, time: Duration) -> anyhow::Result<(Seen, String)> {
+pub(super) fn load(
+    wrk: &Path,
+    url: &str,
+    connections: u32,
+    size: usize,
+    time: Duration,
+) -> anyhow::Result<(Seen, String)> {
     let folder = tempfile::tempdir()?;
     let script = folder.path().join("event.lua");
-    fs::write(&script, SCRIPT)?;
+    fs::write(&script, format!("local SIZE = {size}\n{SCRIPT}"))?;
     let connections = connections.to_string();
     let time = format!("{}s", time.as_secs());
     let arguments = ["--threads", "1", "--connections", &connections, "--duration", &time, "--latency"];

@@ -1,0 +1,54 @@
+//! Our own binaries, built as they are shipped.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::Context as _;
+
+use super::subject::Subject;
+use crate::check::cargo;
+
+const ECHO: &str = "def Process(event):\n    return {\"type\": \"echo\", \"data\": event[\"data\"]}\n";
+
+/// Builds a binary in release mode and says where it is.
+pub(super) fn built(arguments: &[&str]) -> anyhow::Result<PathBuf> {
+    let mut command = cargo(&["build", "--release", "--locked", "--message-format", "json-render-diagnostics"]);
+    let output = command.args(arguments).stderr(std::process::Stdio::inherit()).output()?;
+    anyhow::ensure!(output.status.success(), "cargo build {} failed", arguments.join(" "));
+    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    let executable = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    };
+    messages.lines().filter_map(executable).next_back().context("cargo built no binary")
+}
+
+/// A function process with one worker, on its own.
+pub(super) fn function(concurrency: u32) -> anyhow::Result<Subject> {
+    let (binary, folder) = (built(&["--package", "workmanager-function"])?, tempfile::tempdir()?);
+    let file = folder.path().join("echo.py");
+    std::fs::write(&file, ECHO)?;
+    let given = format!("echo={}", file.display());
+    let command = move |port: u16| {
+        let mut command = Command::new(&binary);
+        command.args(["--log", "warn", "--listen", &format!("127.0.0.1:{port}"), "--worker", &given]);
+        command.args(["--concurrency", &concurrency.to_string()]);
+        command
+    };
+    let name = "workmanager-function".to_owned();
+    let subject = Subject { name, path: "/v1/workers/echo/events", command: Box::new(command), _folder: Some(folder) };
+    subject.start()?;
+    Ok(subject)
+}
+
+/// The floor: HTTP, one pipe to a process that echoes, and nothing else.
+pub(super) fn bare_echo() -> anyhow::Result<Subject> {
+    let binary = built(&["--package", "workmanager-functions-knative", "--example", "bare_echo"])?;
+    let command = move |port: u16| {
+        let mut command = Command::new(&binary);
+        command.arg(format!("127.0.0.1:{port}"));
+        command
+    };
+    let subject = Subject { name: "bare echo".to_owned(), path: "/", command: Box::new(command), _folder: None };
+    subject.start()?;
+    Ok(subject)
+}
