@@ -115,16 +115,19 @@ async fn ask<A: clap::Args>(
 
 /// Prints `error` and what to do next, and answers how the program ends.
 #[must_use]
-pub fn report(error: Error) -> Exit {
-    conclude(Err(error), &Output::new(&Display::default()))
+pub fn report(error: &Error) -> Exit {
+    fail(error, &Output::new(&Display::default()))
 }
 
 /// Prints the error, if there is one, and says how the program ends.
 fn conclude(result: Result<(), Error>, output: &Output) -> Exit {
-    let Err(error) = result else { return Exit::Success };
+    result.err().map_or(Exit::Success, |error| fail(&error, output))
+}
+
+fn fail(error: &Error, output: &Output) -> Exit {
     let exit = error.exit();
     if exit != Exit::Success {
-        output.error(&error);
+        output.error(error);
     }
     exit
 }

@@ -83,7 +83,7 @@ pub(crate) async fn dev(verb: Dev) -> Exit {
         Err(error) => failed(&*error),
         Ok((session, up, tasks)) => {
             let Up { running: Running { feed, http, readiness, .. }, store, _folder } = up;
-            let ground = cli::Ground { http, token: None, feed };
+            let ground = cli::Ground { http, feed };
             let work = session.run(ground, move || readiness.set(Stage::Ready), tasks.stopping());
             until_stopped(async { work.await.map_err(Into::into) }, store, &options.operation, &tasks).await
         }
@@ -187,6 +187,9 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// Says why the program cannot go on.
 pub(crate) fn failed(error: &(dyn Error + 'static)) -> Exit {
+    if let Some(error) = error.downcast_ref::<cli::Error>() {
+        return cli::report(error);
+    }
     eprintln!("workmanager: {}", chain(error));
     Exit::Failure
 }

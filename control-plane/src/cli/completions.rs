@@ -8,7 +8,7 @@ use super::{error::Error, output::Output};
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The shell.
-    shell: Shell,
+    pub(super) shell: Shell,
 }
 
 /// Prints the script.

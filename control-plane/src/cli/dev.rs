@@ -35,6 +35,9 @@ pub struct Args {
     /// Files with worker code; a worker that greets if there is none.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// A bearer token that this control plane lets in, if it wants one.
+    #[arg(long, value_name = "TOKEN", env = "WORKMANAGER_TOKEN", hide_env_values = true)]
+    pub token: Option<Secret<String>>,
     /// Whether the screen is coloured.
     #[command(flatten)]
     pub colour: Colour,
@@ -45,8 +48,6 @@ pub struct Args {
 pub struct Ground {
     /// Where REST is served.
     pub http: SocketAddr,
-    /// The token, if one is wanted.
-    pub token: Option<Secret<String>>,
     /// What happens there.
     pub feed: Feed,
 }
@@ -54,6 +55,7 @@ pub struct Ground {
 /// The files of one `dev`, read and watched before anything is started.
 pub struct Session {
     files: Vec<File>,
+    token: Option<Secret<String>>,
     watch: Option<Watch>,
     screen: Screen,
 }
@@ -64,15 +66,15 @@ impl Session {
     /// # Errors
     /// A file cannot be read, is no code, or two would be the same worker.
     pub fn prepare(args: &Args) -> Result<Self, Error> {
-        Self::open(&args.files, Screen::new(&args.colour))
+        Self::open(&args.files, args.token.clone(), Screen::new(&args.colour))
     }
 
-    fn open(paths: &[PathBuf], screen: Screen) -> Result<Self, Error> {
+    fn open(paths: &[PathBuf], token: Option<Secret<String>>, screen: Screen) -> Result<Self, Error> {
         let files = files::open(paths)?;
         let watched: Vec<_> = files.iter().filter_map(|file| Some((file.path()?.to_owned(), file.code()))).collect();
         let watch =
             if watched.is_empty() { None } else { Watch::new(watched).map_err(|error| screen.blind(&error)).ok() };
-        Ok(Self { files, watch, screen })
+        Ok(Self { files, token, watch, screen })
     }
 
     /// Makes a running worker of each file, then follows the files and shows what happens until `stop`.
@@ -86,7 +88,7 @@ impl Session {
         ready: impl FnOnce() + Send,
         stop: CancellationToken,
     ) -> Result<(), Error> {
-        let client = Client::of(Server::at(ground.http), ground.token);
+        let client = Client::of(Server::at(ground.http), self.token.take());
         let (screen, happenings) = (&self.screen, ground.feed.watch());
         screen.hello(client.server());
         // Said however this ends, also when whoever runs it stops running it.

@@ -35,6 +35,12 @@ pub enum Error {
         #[source]
         source: Source,
     },
+    /// A stream that was to go on has ended.
+    #[error("the server at {server} has ended the stream")]
+    Ended {
+        /// Where.
+        server: Server,
+    },
     /// The server said no.
     #[error("{0}")]
     Problem(Box<Problem>),
@@ -93,7 +99,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Unreachable { .. } => Exit::Unreachable,
-            Self::Timeout { .. } | Self::Broken { .. } => Exit::Unavailable,
+            Self::Timeout { .. } | Self::Broken { .. } | Self::Ended { .. } => Exit::Unavailable,
             Self::Problem(problem) => problem.exit(),
             Self::Answer { .. } => Exit::Failure,
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
@@ -114,6 +120,9 @@ impl Error {
             }
             Self::Timeout { .. } | Self::Broken { .. } => {
                 Some("`workmanager doctor` says whether it is well".to_owned())
+            }
+            Self::Ended { .. } => {
+                Some("it stops, or this tail was too slow; tail again with --since to miss nothing".to_owned())
             }
             Self::Problem(problem) => problem.hint(),
             Self::Answer { .. } => Some("is it a WorkManager, and as new as this program?".to_owned()),

@@ -108,9 +108,6 @@ impl Output {
     /// Tells what went wrong and what to do next.
     pub(crate) fn error(&self, error: &Error) {
         let style = self.aside;
-        if let Error::Output(_) = error {
-            return self.note(&format!("error: {error}"));
-        }
         self.note(&format!("{} {}", style.red("error:"), plain(&error.to_string())));
         if let Error::Problem(problem) = error {
             for detail in problem.details() {

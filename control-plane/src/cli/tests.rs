@@ -8,7 +8,7 @@ mod round_trip;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::Exit;
+use super::{Exit, Verb, completions, dispatch, options::Display, output::Output};
 use fake::{Fake, Reply, ok, problem, run};
 
 const WORKER: &str = r#"{"id":"0199a3b0-7c1e-7000-8000-000000000001","name":"orders","mimeType":"text/x-python",
@@ -162,7 +162,8 @@ async fn tail_shows_each_event_on_a_line_until_the_limit() {
     let program = fake.run(&["tail", "orders", "--limit", "1", "--output", "json"]).await;
     assert_eq!(program.out, format!("{}\n", one.replace(": 1.10", ":1.10")));
     let ended = fake.run(&["tail", "orders"]).await;
-    assert!(ended.exit != Exit::Success && ended.err.contains("ended the stream"), "{ended:?}");
+    assert_eq!(ended.exit, Exit::Unavailable);
+    assert!(ended.err.contains("has ended the stream\nhint: "), "{}", ended.err);
 }
 
 #[tokio::test]
@@ -199,4 +200,29 @@ async fn a_completion_script_knows_the_verbs() {
     let ran = run(&["completions", "bash"]).await;
     assert_eq!(ran.exit, Exit::Success);
     assert!(ran.out.contains("publish") && ran.out.contains("_workmanager"));
+}
+
+#[tokio::test]
+async fn a_reader_that_has_had_enough_ends_the_program_quietly() {
+    struct Closed(std::io::ErrorKind);
+    impl std::io::Write for Closed {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let table = [
+        (std::io::ErrorKind::BrokenPipe, Exit::Success, ""),
+        (std::io::ErrorKind::StorageFull, Exit::Failure, "error: cannot write the output\n  no storage space\n"),
+    ];
+    for (kind, exit, said) in table {
+        let err = fake::Buffer::default();
+        let open = |display: &Display| Output::to(display.output, Closed(kind), err.clone());
+        let program = clap::Command::new("workmanager");
+        let verb = Verb::Completions(completions::Args { shell: clap_complete::Shell::Bash });
+        assert_eq!(dispatch(&verb, program, &open).await, exit, "{kind}");
+        assert_eq!(err.text(), said);
+    }
 }

@@ -4,7 +4,10 @@ use std::{fs, path::Path, time::Duration};
 
 use super::*;
 use crate::{
-    cli::tests::{fake::Buffer, plane::Plane},
+    cli::tests::{
+        fake::{Buffer, Fake, problem},
+        plane::Plane,
+    },
     feed::Happening,
 };
 
@@ -21,9 +24,9 @@ impl Running {
     fn start(plane: &Plane, files: &[&Path]) -> Self {
         let screen = Buffer::default();
         let files: Vec<_> = files.iter().map(|path| path.to_path_buf()).collect();
-        let session = Session::open(&files, Screen::to(screen.clone())).unwrap();
+        let session = Session::open(&files, None, Screen::to(screen.clone())).unwrap();
         let (feed, ready, stop) = (Feed::default(), CancellationToken::new(), CancellationToken::new());
-        let ground = Ground { http: plane.address(), token: None, feed: feed.clone() };
+        let ground = Ground { http: plane.address(), feed: feed.clone() };
         let mut running = Self { screen, feed, ready: ready.clone(), stop: stop.clone(), session: Default::default() };
         running.session.spawn(session.run(ground, move || ready.cancel(), stop));
         running
@@ -130,13 +133,27 @@ async fn without_a_file_there_is_one_that_greets_and_two_lines_to_copy() {
 }
 
 #[tokio::test]
+async fn a_session_shows_its_token() {
+    let fake = Fake::start(|_| problem(401, "unauthenticated", "A token is needed")).await;
+    let session = Session::open(&[], Some(Secret::new("wm_x".to_owned())), Screen::to(Buffer::default())).unwrap();
+    let (ready, stop) = (CancellationToken::new(), CancellationToken::new());
+    let ground = Ground { http: fake.url()["http://".len()..].parse().unwrap(), feed: Feed::default() };
+    let called = ready.clone();
+    tokio::select! {
+        ended = session.run(ground, move || called.cancel(), stop) => ended.unwrap_err(),
+        () = ready.cancelled() => panic!("a control plane that lets nobody in is not ready"),
+    };
+    assert_eq!(fake.asked()[0].headers["authorization"], "Bearer wm_x");
+}
+
+#[tokio::test]
 async fn a_control_plane_that_is_gone_ends_the_session() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("orders.py");
     fs::write(&file, "good").unwrap();
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let session = Session::open(&[file], Screen::to(Buffer::default())).unwrap();
-    let ground = Ground { http: gone, token: None, feed: Feed::default() };
+    let session = Session::open(&[file], None, Screen::to(Buffer::default())).unwrap();
+    let ground = Ground { http: gone, feed: Feed::default() };
     let error = session.run(ground, || (), CancellationToken::new()).await.unwrap_err();
     assert!(error.to_string().contains("no server answers"), "{error}");
 }

@@ -41,10 +41,7 @@ pub(crate) async fn run(args: &Args, client: &Client, output: &Output) -> Result
             Some(Frame::Comment(text)) if text.is_empty() || text.starts_with("log:") => {}
             Some(Frame::Comment(text)) => output.note(&output.aside.dim(&plain(&text))),
             Some(Frame::Data { .. }) => {}
-            None => {
-                let hint = "it stopped, or this tail was too slow; tail again with --since to miss nothing";
-                return Err(Error::input("the server has ended the stream", hint));
-            }
+            None => return Err(Error::Ended { server: client.server().clone() }),
         }
     }
     Ok(())
