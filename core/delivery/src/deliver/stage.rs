@@ -74,6 +74,9 @@ impl Stage<'_> {
             Place::Deleted => return Ok((state, End::Deleted)),
             Place::Cut => return Ok((state, End::Cut)),
         };
+        if self.closing.is_cancelled() {
+            return Ok((state, End::Cut));
+        }
         let now = self.now();
         let age = now.since(self.delivery.accepted_at);
         if let Some(reason) = policy::refuse(&self.delivery.event, age, &member.worker.limits) {

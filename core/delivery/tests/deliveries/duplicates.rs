@@ -1,5 +1,7 @@
 //! Copies of an event, and events that come again.
 
+use std::time::Duration;
+
 use workmanager_core_delivery::Ending;
 use workmanager_core_domain::event_record::{AttemptRecord, TrackState};
 
@@ -57,7 +59,8 @@ async fn an_event_that_comes_again_runs_only_what_is_not_done() {
 
 #[tokio::test]
 async fn attempts_go_on_being_counted_after_a_crash() {
-    let scene = Scene::with(std::time::Duration::from_millis(50)).await;
+    let hour = Duration::from_secs(3_600);
+    let scene = Scene::with(hour).await;
     scene.worker("a", |worker| worker.limits.max_attempts = 2.try_into().unwrap());
     scene.target.script("a", [boom(), boom()]);
     let delivery = scene.take(event("1")).await;
@@ -66,6 +69,7 @@ async fn attempts_go_on_being_counted_after_a_crash() {
         () = scene.bus.settled(1) => {}
         _ = scene.deliver(delivery) => panic!("it must not end"),
     }
+    scene.clock.advance(hour);
     scene.reopen().await;
     assert_eq!(scene.deliver(scene.next().await).await, Ending::Acknowledged);
     assert_eq!(scene.dead_letters().await[0].attempts.len(), 2);
