@@ -24,12 +24,12 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Condition, Error> {
             return Ok(Condition::Any);
         }
         for tag in text.split(',').map(str::trim) {
-            let strong = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
-            match strong {
-                Some(revision) => wanted.extend(revision.parse().ok().map(Revision)),
-                // Weak tags never match here.
-                None if tag.starts_with("W/\"") && tag.ends_with('"') => {}
-                None => return Err(malformed()),
+            let (weak, tag) = tag.strip_prefix("W/").map_or((false, tag), |tag| (true, tag));
+            let opaque = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+            let opaque = opaque.filter(|tag| !tag.contains('"')).ok_or_else(malformed)?;
+            // Weak tags never match here.
+            if !weak {
+                wanted.extend(opaque.parse().ok().map(Revision));
             }
         }
     }

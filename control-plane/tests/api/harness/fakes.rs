@@ -1,0 +1,195 @@
+//! What the world around the API does in these tests.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
+use workmanager_core_delivery::{Candidate, Reach, Target, TargetError, Verdict};
+use workmanager_core_domain::{
+    EngineInfo, MimeType, Outcome, Timestamp,
+    attempt::Attempt,
+    engine::Mechanism,
+    outcome::{Failure, FailureKind, Report},
+    ports::{Clock, Ids},
+    reply,
+};
+
+/// A clock that moves when it is told to.
+pub(crate) struct FakeClock(Mutex<Timestamp>);
+
+impl Default for FakeClock {
+    fn default() -> Self {
+        Self(Mutex::new("2026-11-25T10:00:00Z".parse().unwrap()))
+    }
+}
+
+impl FakeClock {
+    pub(crate) fn pass(&self, time: Duration) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.plus(time);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.now().since(Timestamp::from_micros(0).unwrap())
+    }
+}
+
+/// Identifiers in order: 1, 2, 3, …
+#[derive(Default)]
+pub(crate) struct FakeIds(AtomicU64);
+
+impl FakeIds {
+    /// No identifier is given out that `other` gave out.
+    pub(crate) fn go_on_after(&self, other: &Self) {
+        self.0.store(other.0.load(Ordering::SeqCst) + 1_000, Ordering::SeqCst);
+    }
+}
+
+impl Ids for FakeIds {
+    fn next(&self) -> Uuid {
+        let number = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0000 | u128::from(number))
+    }
+}
+
+/// A function that never runs code: what is in the code says whether it loads, and what an attempt
+/// answers is what the test has put there, or the event itself.
+pub(crate) struct FakeTarget {
+    outcomes: Mutex<VecDeque<Outcome>>,
+    reach: Mutex<Reach>,
+    unreachable: Mutex<bool>,
+    /// Attempts wait here for a permit when the gate is closed.
+    gate: Semaphore,
+    closed: Mutex<bool>,
+    /// Told when an attempt waits at the gate.
+    pub(crate) waiting: Notify,
+    pub(crate) attempts: Mutex<Vec<Attempt>>,
+    pub(crate) candidates: Mutex<Vec<Candidate>>,
+}
+
+impl Default for FakeTarget {
+    fn default() -> Self {
+        Self {
+            outcomes: Mutex::default(),
+            reach: Mutex::new(Reach::Warm),
+            unreachable: Mutex::new(false),
+            gate: Semaphore::new(0),
+            closed: Mutex::new(false),
+            waiting: Notify::new(),
+            attempts: Mutex::default(),
+            candidates: Mutex::default(),
+        }
+    }
+}
+
+impl FakeTarget {
+    /// The next attempt ends so.
+    pub(crate) fn answer(&self, outcome: Outcome) {
+        self.outcomes.lock().unwrap().push_back(outcome);
+    }
+
+    pub(crate) fn set_reach(&self, reach: Reach) {
+        *self.reach.lock().unwrap() = reach;
+    }
+
+    /// No function can be reached from now on, or again.
+    pub(crate) fn set_unreachable(&self, unreachable: bool) {
+        *self.unreachable.lock().unwrap() = unreachable;
+    }
+
+    /// Attempts wait until [`Self::open`].
+    pub(crate) fn close(&self) {
+        *self.closed.lock().unwrap() = true;
+    }
+
+    pub(crate) fn open(&self) {
+        *self.closed.lock().unwrap() = false;
+        self.gate.add_permits(1_000);
+    }
+}
+
+/// A failure with everything in it.
+pub(crate) fn failure(kind: FailureKind, message: &str) -> Failure {
+    Failure {
+        kind,
+        retryable: false,
+        error_type: Some("SyntaxError".to_owned()),
+        message: message.to_owned(),
+        stack: Some(format!("  File \"worker.py\", line 1\n{message}")),
+    }
+}
+
+#[async_trait]
+impl Target for FakeTarget {
+    async fn attempt(&self, attempt: &Attempt) -> Report {
+        self.attempts.lock().unwrap().push(attempt.clone());
+        if *self.closed.lock().unwrap() {
+            self.waiting.notify_one();
+            self.gate.acquire().await.unwrap().forget();
+        }
+        let planned = self.outcomes.lock().unwrap().pop_front();
+        let context = reply::Context {
+            worker: attempt.worker.id,
+            worker_name: attempt.worker.name.as_str(),
+            cause: &attempt.event,
+            now: "2026-11-25T10:00:01Z".parse().unwrap(),
+        };
+        let echo = || {
+            let attributes = [("type".to_owned(), serde_json::Value::from("echo"))].into();
+            Outcome::Replied(Box::new(reply::complete(attributes, attempt.event.data().clone(), context).unwrap()))
+        };
+        Report {
+            outcome: planned.unwrap_or_else(echo),
+            digest: attempt.digest,
+            started_at: context.now,
+            duration: Duration::from_millis(1),
+            logs: Vec::new(),
+            logs_truncated: false,
+        }
+    }
+
+    async fn validate(&self, candidate: &Candidate) -> Result<Verdict, TargetError> {
+        if *self.unreachable.lock().unwrap() {
+            return Err(TargetError::Unavailable { reason: "no function answers".to_owned() });
+        }
+        if candidate.manifest.mime_type != MimeType::Python {
+            let mime_type = candidate.manifest.mime_type.to_string();
+            return Err(TargetError::NoEngine { mime_type, reason: "only Python".to_owned() });
+        }
+        self.candidates.lock().unwrap().push(candidate.clone());
+        let text = String::from_utf8_lossy(&candidate.source);
+        if text.contains("syntax error") {
+            return Ok(Verdict::Rejected(failure(FailureKind::LoadFailed, "SyntaxError: invalid syntax (line 1)")));
+        }
+        Ok(Verdict::Loaded { entry: "Process".to_owned(), artefact: None })
+    }
+
+    async fn engines(&self) -> Vec<EngineInfo> {
+        vec![EngineInfo {
+            mime_type: MimeType::Python,
+            language: "python".to_owned(),
+            runtime: Some("CPython 3.12.1".to_owned()),
+            available: true,
+            reason: None,
+            sandbox: vec![Mechanism { name: "no-new-privs".to_owned(), active: true, note: None }],
+        }]
+    }
+
+    fn reach(&self, _: MimeType) -> Reach {
+        *self.reach.lock().unwrap()
+    }
+}

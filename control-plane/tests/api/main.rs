@@ -1,0 +1,22 @@
+//! The API as its callers see it: every operation, over the embedded store and a fake target.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+
+mod harness;
+
+mod change;
+mod code;
+mod create;
+mod documents;
+mod faults;
+mod gate;
+mod idempotency;
+mod internal;
+mod invoke;
+mod lifecycle;
+mod list;
+mod operations;
+mod publish;
+mod recovery;
+mod shapes;
+mod tags;
+mod tail;
