@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt::Display, num::NonZeroU32, str::FromStr};
 
 use bytes::Bytes;
+use workmanager_core_delivery::Filter;
 use workmanager_core_domain::{
     Digest, Limits, Topic,
     version::EngineSettings,
@@ -58,7 +59,13 @@ pub(super) fn filter(text: String, problems: &mut Problems) -> Option<String> {
         problems.push("/filter", "must not be empty; leave it out to take every event");
         return None;
     }
-    Some(text)
+    match Filter::compile(&text) {
+        Ok(_) => Some(text),
+        Err(error) => {
+            problems.push("/filter", error.to_string());
+            None
+        }
+    }
 }
 
 /// Extension attributes that no event has of its own.

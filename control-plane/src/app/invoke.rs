@@ -6,7 +6,8 @@ use tokio::time::timeout;
 use workmanager_core_domain::{
     AttemptId, ErrorKind, Event, Outcome,
     attempt::Attempt,
-    outcome::{FailureKind, Report},
+    outcome::{FailureKind, LogLine, Report},
+    reply,
 };
 
 use super::{App, Error, error::Invocation};
@@ -37,7 +38,7 @@ impl App {
         let attempt = Attempt {
             id: AttemptId::new(self.parts.ids.next()),
             digest: worker.digest,
-            event: Arc::new(event),
+            event: Arc::new(numbered(event)),
             number: 1,
             epoch: 0,
             timeout: limit,
@@ -54,7 +55,12 @@ impl App {
     }
 }
 
-fn without_reply(outcome: Outcome, logs: Vec<workmanager_core_domain::outcome::LogLine>) -> Error {
+/// The event as a first attempt gets it. One that has no room for the attribute goes without.
+fn numbered(event: Event) -> Event {
+    event.clone().into_builder().with(reply::ATTEMPT, 1).build().unwrap_or(event)
+}
+
+fn without_reply(outcome: Outcome, logs: Vec<LogLine>) -> Error {
     let (code, kind, message) = (outcome.code(), kind(&outcome), outcome.message());
     let failure = match outcome {
         Outcome::Failed(failure) => Some(failure),

@@ -1,184 +1,20 @@
 //! `POST /v1/workers`: what is refused, how, and that it changes nothing.
 
+mod bad;
+
 use axum::body::Body;
+use bad::{source, with};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{ECHO, Harness, base64, raw};
-
-/// A body that is fine but for `members`.
-fn with(members: &str) -> String {
-    format!(r#"{{"codeSource":{{"content":"{}"}},{members}}}"#, base64(ECHO))
-}
-
-/// A body whose code source has these members.
-fn source(members: &str) -> String {
-    format!(r#"{{"codeSource":{{{members}}}}}"#)
-}
-
-fn long(length: usize) -> String {
-    "a".repeat(length)
-}
-
-/// Bodies with fields that are missing, wrong or unknown, and the pointers to them.
-fn invalid() -> Vec<(String, Vec<&'static str>)> {
-    let simple: &[(&str, &[&str])] = &[
-        // Types
-        (r#""name":7"#, &["/name"]),
-        (r#""name":{}"#, &["/name"]),
-        (r#""mimeType":[]"#, &["/mimeType"]),
-        (r#""topic":7"#, &["/topic"]),
-        (r#""topics":"a""#, &["/topics"]),
-        (r#""topics":{}"#, &["/topics"]),
-        (r#""topics":[1,"a",null]"#, &["/topics/0", "/topics/2"]),
-        (r#""filter":true"#, &["/filter"]),
-        (r#""group":1.5"#, &["/group"]),
-        (r#""replyTopic":[]"#, &["/replyTopic"]),
-        (r#""config":[]"#, &["/config"]),
-        (r#""config":{"a":1}"#, &["/config/a"]),
-        (r#""tags":"a""#, &["/tags"]),
-        (r#""tags":{"a":null}"#, &["/tags/a"]),
-        (r#""engine":"x""#, &["/engine"]),
-        (r#""engine":{"entry":1}"#, &["/engine/entry"]),
-        (r#""engine":{"invariant":"yes"}"#, &["/engine/invariant"]),
-        (r#""isolation":1"#, &["/isolation"]),
-        (r#""limits":[]"#, &["/limits"]),
-        (r#""limits":{"timeout":30}"#, &["/limits/timeout"]),
-        (r#""limits":{"memory":256}"#, &["/limits/memory"]),
-        (r#""limits":{"concurrency":"1"}"#, &["/limits/concurrency"]),
-        (r#""limits":{"concurrency":1.5}"#, &["/limits/concurrency"]),
-        (r#""start":"true""#, &["/start"]),
-        (r#""start":1"#, &["/start"]),
-        // Names
-        (r#""name":"""#, &["/name"]),
-        (r#""name":" a""#, &["/name"]),
-        (r#""name":"a b""#, &["/name"]),
-        (r#""name":"a/b""#, &["/name"]),
-        (r#""name":"-a""#, &["/name"]),
-        (r#""name":"\u00e9""#, &["/name"]),
-        (r#""name":"0199a3b0-7c1e-7000-8000-000000000001""#, &["/name"]),
-        (r#""group":"""#, &["/group"]),
-        (r#""group":"a|b""#, &["/group"]),
-        // Topics
-        (r#""topic":"""#, &["/topic"]),
-        (r#""topic":"a b""#, &["/topic"]),
-        (r#""topic":"../etc""#, &["/topic"]),
-        (r#""topic":"a\u0000b""#, &["/topic"]),
-        (r#""topic":"a","topics":["b"]"#, &["/topic"]),
-        (r#""topics":[]"#, &["/topics"]),
-        (r#""topics":["a","a"]"#, &["/topics/1"]),
-        (r#""topics":["a","b c",""]"#, &["/topics/1", "/topics/2"]),
-        (r#""replyTopic":"a b""#, &["/replyTopic"]),
-        (r#""filter":"""#, &["/filter"]),
-        (r#""filter":"  ""#, &["/filter"]),
-        // Kinds of code
-        (r#""mimeType":"""#, &["/mimeType"]),
-        (r#""mimeType":"python""#, &["/mimeType"]),
-        (r#""mimeType":"text/html""#, &["/mimeType"]),
-        (r#""mimeType":"text/x-python; charset=utf-8""#, &["/mimeType"]),
-        // Limits
-        (r#""limits":{"timeout":"30"}"#, &["/limits/timeout"]),
-        (r#""limits":{"timeout":"-1s"}"#, &["/limits/timeout"]),
-        (r#""limits":{"timeout":"16m"}"#, &["/limits/timeout"]),
-        (r#""limits":{"timeout":"0s"}"#, &["/limits/timeout"]),
-        (r#""limits":{"memory":"1MiB"}"#, &["/limits/memory"]),
-        (r#""limits":{"memory":"99TiB"}"#, &["/limits/memory"]),
-        (r#""limits":{"concurrency":0}"#, &["/limits/concurrency"]),
-        (r#""limits":{"concurrency":-1}"#, &["/limits/concurrency"]),
-        (r#""limits":{"concurrency":1001}"#, &["/limits/concurrency"]),
-        (r#""limits":{"concurrency":18446744073709551616}"#, &["/limits/concurrency"]),
-        (r#""limits":{"maxAttempts":0}"#, &["/limits/maxAttempts"]),
-        (r#""limits":{"maxAttempts":101}"#, &["/limits/maxAttempts"]),
-        (r#""limits":{"maxAge":"15days"}"#, &["/limits/maxAge"]),
-        (r#""limits":{"logBytes":"2MiB"}"#, &["/limits/logBytes"]),
-        (r#""limits":{"cpu":1}"#, &["/limits/cpu"]),
-        (r#""isolation":"dedicated""#, &["/isolation"]),
-        (r#""isolation":"none""#, &["/isolation"]),
-        // Config and tags
-        (r#""config":{"Upper":"x"}"#, &["/config/Upper"]),
-        (r#""config":{"with_score":"x"}"#, &["/config/with_score"]),
-        (r#""config":{"":"x"}"#, &["/config/"]),
-        (r#""config":{"a23456789012345678901":"x"}"#, &["/config/a23456789012345678901"]),
-        (r#""config":{"id":"x","source":"x","type":"x"}"#, &["/config/id", "/config/source", "/config/type"]),
-        (r#""config":{"specversion":"x","data":"x"}"#, &["/config/data", "/config/specversion"]),
-        (r#""config":{"workmanagerhops":"0"}"#, &["/config/workmanagerhops"]),
-        (r#""config":{"a":""}"#, &["/config/a"]),
-        (r#""config":{"a":"x\n"}"#, &["/config/a"]),
-        (r#""config":{"a":"1","a":"2"}"#, &["/config/a"]),
-        (r#""tags":{"":"x"}"#, &["/tags/"]),
-        (r#""tags":{"a/b~c\n":"x"}"#, &["/tags/a~1b~0c\n"]),
-        (r#""tags":{"a":"1","a":"2"}"#, &["/tags/a"]),
-        (r#""engine":{"entry":""}"#, &["/engine/entry"]),
-        (r#""engine":{"entry":"a b"}"#, &["/engine/entry"]),
-        (r#""engine":{"version":"3"}"#, &["/engine/version"]),
-        // Unknown and repeated fields
-        (r#""colour":"red""#, &["/colour"]),
-        (r#""id":"x","status":"Running""#, &["/id", "/status"]),
-        (r#""a/b":1"#, &["/a~1b"]),
-        (r#""name":"a","name":"b""#, &["/name"]),
-        (r#""name":"a","Name":"b""#, &["/name"]),
-        (r#""topic":"a","TOPIC":"b""#, &["/topic"]),
-        (r#""CodeSource":{}"#, &["/codeSource"]),
-    ];
-    let mut cases: Vec<_> = simple.iter().map(|(members, at)| (with(members), at.to_vec())).collect();
-    cases.extend([
-        (with(&format!(r#""name":"{}""#, long(129))), vec!["/name"]),
-        (with(&format!(r#""topic":"{}""#, long(256))), vec!["/topic"]),
-        (with(&format!(r#""tags":{{"{}":"x"}}"#, long(129))), vec!["/tags/"]),
-        (with(&format!(r#""tags":{{"a":"{}"}}"#, long(1025))), vec!["/tags/a"]),
-        (with(&format!(r#""config":{{"a":"{}"}}"#, long(1025))), vec!["/config/a"]),
-        (with(&format!(r#""tags":{}"#, many(51))), vec!["/tags"]),
-        (with(&format!(r#""config":{}"#, many(51))), vec!["/config"]),
-        (
-            with(&format!(r#""topics":{}"#, json!((0..101).map(|i| format!("t{i}")).collect::<Vec<_>>()))),
-            vec!["/topics"],
-        ),
-        // Bodies that are JSON, but no object
-        ("[]".into(), vec!["", "/codeSource"]),
-        ("7".into(), vec!["", "/codeSource"]),
-        ("null".into(), vec!["", "/codeSource"]),
-        // Code
-        ("{}".into(), vec!["/codeSource"]),
-        (r#"{"codeSource":null}"#.into(), vec!["/codeSource"]),
-        (r#"{"codeSource":"ZGVm"}"#.into(), vec!["/codeSource"]),
-        (r#"{"codeSource":[]}"#.into(), vec!["/codeSource"]),
-        (r#"{"content":"ZGVm"}"#.into(), vec!["/content", "/codeSource"]),
-        (source(""), vec!["/codeSource"]),
-        (source(r#""content":null"#), vec!["/codeSource"]),
-        (source(r#""content":"""#), vec!["/codeSource/content"]),
-        (source(r#""content":" \n ""#), vec!["/codeSource/content"]),
-        (source(r#""content":7"#), vec!["/codeSource/content"]),
-        (source(r#""content":"ZGVm!""#), vec!["/codeSource/content"]),
-        (source(r#""content":"Z""#), vec!["/codeSource/content"]),
-        (source(r#""content":"ZG==Vm""#), vec!["/codeSource/content"]),
-        (source(r#""content":"_-__""#), vec!["/codeSource/content"]),
-        (source(r#""content":"data:;base64,ZGVm""#), vec!["/codeSource/content"]),
-        (source(r#""content":"ZGVm","url":"https://example.com/a.py""#), vec!["/codeSource"]),
-        (source(r#""url":"ftp://example.com/a.py""#), vec!["/codeSource/url"]),
-        (source(r#""url":7"#), vec!["/codeSource/url"]),
-        (source(r#""content":"ZGVm","sha256":"abc""#), vec!["/codeSource/sha256"]),
-        (source(&format!(r#""content":"ZGVm","sha256":"{}""#, "0".repeat(64))), vec!["/codeSource/sha256"]),
-        (source(r#""content":"ZGVm","Content":"ZGVm""#), vec!["/codeSource/content"]),
-        (source(r#""content":"ZGVm","language":"python""#), vec!["/codeSource/language"]),
-        // All at once
-        (
-            r#"{"name":"","topics":["a","a"],"x":1,"limits":{"timeout":7},"codeSource":{"content":"?"}}"#.into(),
-            vec!["/limits/timeout", "/codeSource/content", "/x", "/name", "/topics/1"],
-        ),
-    ]);
-    cases
-}
-
-fn many(count: usize) -> Value {
-    (0..count).map(|i| (format!("k{i}"), Value::from("v"))).collect::<serde_json::Map<_, _>>().into()
-}
 
 #[tokio::test]
 async fn fields_that_are_missing_wrong_or_unknown_are_all_named_and_nothing_changes() {
     let wm = Harness::start().await;
     wm.worker("there").await;
     let before = wm.everything().await;
-    for (body, pointers) in invalid() {
+    for (body, pointers) in bad::bodies() {
         let answer = wm.send(raw("POST", "/v1/workers", "application/json", body.clone())).await;
         answer.refused(400, "invalid-request");
         let found = answer.pointers();

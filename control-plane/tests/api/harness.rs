@@ -5,7 +5,10 @@ mod answer;
 mod fakes;
 mod request;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
 use http::{Request, header};
@@ -78,7 +81,8 @@ impl<S: Ports> Harness<S> {
     pub(crate) async fn beside<T: Ports>(&self, store: Arc<T>) -> Harness<T> {
         let roster = Arc::<Roster>::default();
         app::load(&*self.store, &roster, &*self.clock).await.unwrap();
-        let next = Harness::put_together(store, self.clock.clone(), Gate::new([]), roster);
+        let settings = Settings { settle: Duration::from_millis(300), ..Settings::default() };
+        let next = Harness::put_together(store, self.clock.clone(), (Gate::new([]), settings), roster);
         next.ids.go_on_after(&self.ids);
         next
     }
@@ -87,10 +91,15 @@ impl<S: Ports> Harness<S> {
     pub(crate) async fn with(store: Arc<S>, clock: Arc<FakeClock>, gate: Gate) -> Self {
         let roster = Arc::<Roster>::default();
         app::load(&*store, &roster, &*clock).await.unwrap();
-        Self::put_together(store, clock, gate, roster)
+        Self::put_together(store, clock, (gate, Settings::default()), roster)
     }
 
-    fn put_together(store: Arc<S>, clock: Arc<FakeClock>, gate: Gate, roster: Arc<Roster>) -> Self {
+    fn put_together(
+        store: Arc<S>,
+        clock: Arc<FakeClock>,
+        (gate, settings): (Gate, Settings),
+        roster: Arc<Roster>,
+    ) -> Self {
         let (target, ids, tasks) = (Arc::<FakeTarget>::default(), Arc::<FakeIds>::default(), Tasks::new());
         let parts = router::Parts {
             bus: store.clone(),
@@ -111,7 +120,7 @@ impl<S: Ports> Harness<S> {
             clock: clock.clone(),
             ids: ids.clone(),
             tasks,
-            settings: Settings::default(),
+            settings,
         });
         let readiness = Readiness::default();
         readiness.set(Stage::Ready);

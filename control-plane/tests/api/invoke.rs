@@ -84,7 +84,7 @@ async fn every_end_without_a_reply_has_its_status_and_the_workers_own_words() {
     for (kind, status, code) in table {
         wm.target.answer(Outcome::Failed(failure(kind, "said so")));
         let answer = wm.send(call()).await;
-        assert_eq!(answer.refused(status, code), "said so");
+        assert_eq!(answer.refused(status, code), "SyntaxError: said so");
         let failure = &answer.json()["failure"];
         assert_eq!((&failure["errorType"], &failure["message"]), (&json!("SyntaxError"), &json!("said so")));
         assert!(failure["stack"].as_str().unwrap().contains("worker.py"));

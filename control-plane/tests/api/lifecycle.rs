@@ -49,11 +49,11 @@ async fn code_that_stopped_loading_is_observed_until_it_loads_again() {
     let wm = Harness::start().await;
     wm.worker("w").await;
     post(&wm, "start").await;
-    wm.target.answer(Outcome::Failed(failure(FailureKind::LoadFailed, "ModuleNotFoundError: x")));
+    wm.target.answer(Outcome::Failed(failure(FailureKind::LoadFailed, "at line 7")));
     let invoke = raw("POST", "/v1/workers/w/invoke", "application/cloudevents+json", event("1", &json!(1)).to_string());
     wm.send(invoke).await.refused(422, "load-failed");
     let observed = wm.get("/v1/workers/w").await.json()["observed"].clone();
-    assert_eq!((&observed["state"], &observed["message"]), (&json!("Failed"), &json!("ModuleNotFoundError: x")));
+    assert_eq!((&observed["state"], &observed["message"]), (&json!("Failed"), &json!("SyntaxError: at line 7")));
     wm.call("PUT", "/v1/workers/w/code", &json!({"content": base64("x = 2")})).await.expect(200);
     assert_eq!(wm.get("/v1/workers/w").await.json()["observed"]["state"], "Ready");
 }

@@ -12,8 +12,10 @@ const STRUCTURED: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
 const REQUIRED: [(&str, &str); 4] = [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t")];
 
+type Headers = &'static [(&'static str, &'static str)];
+
 /// The required headers, some of them changed or, with an empty value, left out, and some more.
-fn headers(changes: &[(&'static str, &'static str)], body: impl Into<Body>) -> Request<Body> {
+fn headers(changes: Headers, body: impl Into<Body>) -> Request<Body> {
     let mut all: Vec<_> =
         REQUIRED.iter().filter(|(name, _)| !changes.iter().any(|(c, _)| c == name)).copied().collect();
     all.extend(changes.iter().filter(|(_, value)| !value.is_empty()));
@@ -43,9 +45,9 @@ async fn the_three_modes_are_taken_and_answered_with_the_ids() {
 }
 
 #[tokio::test]
-async fn events_with_missing_or_malformed_attributes_are_refused_and_the_attribute_is_named() {
+async fn headers_that_are_missing_or_malformed_are_refused_and_the_attribute_is_named() {
     let wm = Harness::start().await;
-    let table: &[(&[(&str, &str)], &str, &str)] = &[
+    let table: &[(Headers, &str, &str)] = &[
         (&[("ce-id", "")], "invalid-event", "/id"),
         (&[("ce-source", "")], "invalid-event", "/source"),
         (&[("ce-type", "")], "invalid-event", "/type"),
@@ -67,6 +69,15 @@ async fn events_with_missing_or_malformed_attributes_are_refused_and_the_attribu
         answer.refused(400, code);
         assert_eq!(answer.pointers(), [*pointer], "{changes:?}");
     }
+    let mut twice = headers(&[], "x");
+    twice.headers_mut().append("ce-id", "2".parse().unwrap());
+    wm.send(twice).await.refused(400, "invalid-event");
+    assert_eq!(wm.events("orders").await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn members_of_an_event_in_json_are_judged_alike() {
+    let wm = Harness::start().await;
     let valid = event("1", &json!(1));
     let without = |name: &str| {
         let mut event = valid.clone();
@@ -105,9 +116,6 @@ async fn events_with_missing_or_malformed_attributes_are_refused_and_the_attribu
         answer.refused(400, "invalid-event");
         assert_eq!(answer.pointers(), [pointer], "{body}");
     }
-    let mut twice = headers(&[], "x");
-    twice.headers_mut().append("ce-id", "2".parse().unwrap());
-    wm.send(twice).await.refused(400, "invalid-event");
     assert_eq!(wm.events("orders").await, [] as [Value; 0]);
 }
 
@@ -196,7 +204,7 @@ async fn what_is_too_large_is_refused_and_the_limit_itself_is_taken() {
 async fn topics_that_cannot_be_are_refused() {
     let wm = Harness::start().await;
     let long = "a".repeat(256);
-    for topic in ["a%20b", "%2e%2e", "a%2Fb", "%00", "-a", ".a", "a$", "%C3%A9", &long] {
+    for topic in ["", "a%20b", "%2e%2e", "a%2Fb", "%00", "-a", ".a", "a$", "%C3%A9", &long] {
         let body = event("1", &json!(1)).to_string();
         let answer = wm.send(raw("POST", &format!("/v1/topics/{topic}/events"), STRUCTURED, body)).await;
         answer.refused(400, "invalid-request");
@@ -204,7 +212,6 @@ async fn topics_that_cannot_be_are_refused() {
         wm.get(&format!("/v1/topics/{topic}/events")).await.refused(400, "invalid-request");
     }
     wm.send(raw("POST", "/v1/topics/%ff/events", STRUCTURED, "")).await.refused(400, "invalid-utf8");
-    wm.send(raw("POST", "/v1/topics//events", STRUCTURED, "")).await.refused(404, "unknown-path");
     let answer = wm.send(raw("POST", &format!("{PATH}?wait=1"), STRUCTURED, event("1", &json!(1)).to_string())).await;
     assert_eq!(answer.pointers(), ["?wait"]);
 }

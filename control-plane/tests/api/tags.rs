@@ -63,6 +63,15 @@ async fn what_is_wrong_is_named_and_nothing_changes() {
     }
     let answer = wm.call("PUT", TAGS, &json!({"a": null})).await;
     answer.refused(400, "invalid-request");
+    assert_eq!(wm.everything().await, before);
+}
+
+#[tokio::test]
+async fn one_tag_is_judged_alike() {
+    let wm = Harness::start().await;
+    wm.worker("w").await;
+    wm.call("PUT", TAGS, &json!({"a": "1"})).await.expect(200);
+    let before = wm.everything().await;
     let one = "/v1/workers/w/tags/a";
     for (body, pointer) in [
         (json!({}), "/value"),
@@ -76,9 +85,20 @@ async fn what_is_wrong_is_named_and_nothing_changes() {
         answer.refused(400, "invalid-request");
         assert_eq!(answer.pointers()[0], pointer, "{body}");
     }
+    let long_key = "k".repeat(129);
     wm.call("PUT", &format!("/v1/workers/w/tags/{long_key}"), &json!({"value": "x"}))
         .await
         .refused(400, "invalid-request");
+    assert_eq!(wm.everything().await, before);
+}
+
+#[tokio::test]
+async fn elsewhere_with_a_query_or_on_an_old_revision_nothing_is_done() {
+    let wm = Harness::start().await;
+    wm.worker("w").await;
+    wm.call("PUT", TAGS, &json!({"a": "1"})).await.expect(200);
+    let before = wm.everything().await;
+    let one = "/v1/workers/w/tags/a";
     for (method, path) in [("GET", one), ("DELETE", one), ("PUT", one), ("GET", TAGS), ("PUT", TAGS), ("PATCH", TAGS)] {
         let body = match (method, path == one) {
             ("PUT", true) => json!({"value": "x"}),

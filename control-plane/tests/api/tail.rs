@@ -31,7 +31,7 @@ impl Followed {
     }
 
     async fn piece(&mut self) -> Option<String> {
-        let frame = tokio::time::timeout(Duration::from_secs(60), self.0.frame()).await.expect("a piece");
+        let frame = tokio::time::timeout(Duration::from_secs(60), self.0.frame()).await.unwrap();
         frame.map(|frame| String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap())
     }
 }

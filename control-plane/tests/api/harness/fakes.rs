@@ -173,7 +173,7 @@ impl Target for FakeTarget {
         self.candidates.lock().unwrap().push(candidate.clone());
         let text = String::from_utf8_lossy(&candidate.source);
         if text.contains("syntax error") {
-            return Ok(Verdict::Rejected(failure(FailureKind::LoadFailed, "SyntaxError: invalid syntax (line 1)")));
+            return Ok(Verdict::Rejected(failure(FailureKind::LoadFailed, "invalid syntax (line 1)")));
         }
         Ok(Verdict::Loaded { entry: "Process".to_owned(), artefact: None })
     }
