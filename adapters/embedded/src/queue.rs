@@ -218,12 +218,9 @@ impl Queue {
             Ok(_) if state.cursor != after => state.behind = true,
             Ok(page) => {
                 state.behind |= page.more;
-                for waiting in page.waiting {
-                    if waiting.position > state.cursor {
-                        state.push(waiting);
-                    }
-                }
-                state.cursor = state.cursor.max(page.read_to);
+                page.waiting.into_iter().for_each(|waiting| state.push(waiting));
+                // Beyond the last one that could be read.
+                state.cursor = page.read_to;
                 if state.live == 0 {
                     state.forget_ready();
                 }

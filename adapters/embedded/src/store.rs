@@ -9,7 +9,7 @@ use std::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{info, warn};
 use workmanager_core_domain::{Topic, ports::Clock};
 
 use crate::{
@@ -61,7 +61,10 @@ impl Store {
         let unreadable = |source| Error::Database { path: path.clone(), source };
         let connection = schema::open_writer(&path, &config.location, config.size_limit)?;
         let counters = Counters::load(&connection).map_err(unreadable)?;
-        let hub = Arc::new(Hub::new(counters.position, subscriptions(&connection).map_err(unreadable)?));
+        let held = subscriptions(&connection).map_err(unreadable)?;
+        let waiting: u64 = held.iter().map(|(_, pending)| pending).sum();
+        info!("store opened in {}: {waiting} events wait on {} topics", directory.display(), held.len());
+        let hub = Arc::new(Hub::new(counters.position, held));
         let readers = Readers::open(&path)?;
 
         let (sender, ended) = watch::channel(());

@@ -87,6 +87,10 @@ pub async fn forgetting_drops_what_waits<F: Fixture<Store: Bus>>(fixture: F) {
     bus.publish(&orders, &[event("new")]).await.unwrap();
     assert_eq!(take(&mut subscription).await.event.id(), "new");
     bus.forget(&topic("never-known")).await.unwrap();
+
+    let fixture = fixture.restarted().await;
+    let mut subscription = fixture.store().subscribe(&orders).await.unwrap();
+    assert_eq!(take(&mut subscription).await.event.id(), "new", "what was dropped does not come back");
 }
 
 /// `topics` is what the deployment holds, and why.
