@@ -131,6 +131,8 @@ pub async fn start(parts: Parts) -> Result<Running, Error> {
         executable: std::env::current_exe().map_err(|error| Error::System("where this program is", error))?,
         directory: folder.join("function"),
         code: internal,
+        // It is part of this program: what it has to say beyond warnings is for those who asked.
+        log: operation.log.clone().unwrap_or_else(|| "warn".to_owned()),
         grants: grants.clone(),
         feed: feed.clone(),
         tasks: tasks.clone(),

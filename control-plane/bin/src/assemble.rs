@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use workmanager_adapters_embedded::{Config, Error, Location, Store};
+pub(crate) use workmanager_adapters_embedded::Store;
+use workmanager_adapters_embedded::{Config, Error, Location};
 use workmanager_control_plane::serve::{Data, Folder, Stores};
 use workmanager_core_kit::{SystemClock, Tasks};
 use workmanager_engines_host::Registry;

@@ -8,7 +8,6 @@ use std::{
 };
 
 use tracing::error;
-use workmanager_adapters_embedded::Store;
 use workmanager_control_plane::{
     api::Stage,
     cli::{self, Exit},
@@ -21,7 +20,7 @@ use workmanager_core_kit::{
 };
 
 use crate::{
-    assemble,
+    assemble::{self, Store},
     program::{self, Dev, Function, Serve},
 };
 

@@ -41,6 +41,8 @@ pub struct Parts {
     pub directory: PathBuf,
     /// Where it fetches code.
     pub code: SocketAddr,
+    /// What it logs.
+    pub log: String,
     /// What opens code to it.
     pub grants: Grants,
     /// Who watches.
@@ -62,8 +64,9 @@ impl Local {
     /// # Errors
     /// The socket cannot be made.
     pub fn new(parts: Parts, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let Parts { options, executable, directory, code, grants, feed, tasks } = parts;
+        let Parts { options, executable, directory, code, log, grants, feed, tasks } = parts;
         let mut arguments: Vec<OsString> = vec!["function".into(), "--listen".into(), "stdin".into()];
+        arguments.extend(["--log".into(), log.into()]);
         arguments.extend(["--code-url".into(), format!("http://{code}").into()]);
         arguments.extend(["--cache-dir".into(), directory.join("cache").into()]);
         arguments.extend(["--grace".into(), options.function_grace.to_string().into()]);

@@ -157,6 +157,13 @@ impl Server {
         Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), text }
     }
 
+    /// The status of a request that may find nobody any more, which is `Some(0)`.
+    #[must_use]
+    pub fn attempt(&self, method: &str, path: &str) -> Option<u16> {
+        let request = http::Request::builder().method(method).uri(format!("{}{path}", self.url)).body(()).ok()?;
+        Some(self.agent.run(request).map_or(0, |answer| answer.status().as_u16()))
+    }
+
     /// A started worker with this source on this topic.
     #[track_caller]
     pub fn worker(&self, name: &str, topic: &str, source: &str) -> Value {
