@@ -1,6 +1,7 @@
 //! What every engine needs from the process that hosts it: a worker process that speaks frames on its
 //! descriptor 3, whose output is only logs, and which is certain to end.
 
+mod channel;
 mod child;
 mod engine;
 mod metrics;

@@ -2,23 +2,18 @@
 
 use std::{
     future::poll_fn,
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
-use bytes::{Buf as _, BytesMut};
 use rustix::process::Pid;
-use tokio::{
-    net::UnixStream,
-    time::{Instant, Sleep, sleep_until},
-};
-use tokio_util::{codec::Decoder as _, io::poll_read_buf};
-use workmanager_core_frames::{CONTRACT, Codec, ErrorHead, FailedWith, Frame, FrameError, Kind, Limits, ReadyHead};
+use tokio::time::{Instant, Sleep, sleep_until};
+use workmanager_core_frames::{CONTRACT, ErrorHead, FailedWith, Frame, FrameError, Kind, Limits, ReadyHead};
 use workmanager_core_kit::Tasks;
 
-use crate::{Child, Ours, Piece, SpawnError, output::Output};
+use crate::{Child, Ours, Piece, SpawnError, channel::Channel, output::Output};
 
 /// How long the end of a process that has closed its socket is waited for before it is killed.
 const LINGER: Duration = Duration::from_millis(200);
@@ -26,8 +21,6 @@ const LINGER: Duration = Duration::from_millis(200);
 const REAPED: Duration = Duration::from_secs(5);
 /// Bytes that are read of what a process wrote before it was ready.
 const LAST_WORDS: usize = 4 << 10;
-/// Read at once; larger frames grow the buffer.
-const CHUNK: usize = 16 << 10;
 
 /// What happened next in an exchange.
 #[derive(Debug)]
@@ -55,9 +48,7 @@ pub enum Ended {
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    socket: UnixStream,
-    codec: Codec,
-    inbox: BytesMut,
+    channel: Channel,
     output: Output,
     deadline: Pin<Box<Sleep>>,
     ending: Option<Ended>,
@@ -83,10 +74,9 @@ impl Process {
         deadline: Instant,
     ) -> Result<(Self, ReadyHead), SpawnError> {
         let Ours { engine, stdout, stderr } = ours;
-        let mut socket = UnixStream::from_std(engine).map_err(SpawnError::system("socket"))?;
+        let mut channel = Channel::new(engine, Limits::CODE).map_err(SpawnError::system("socket"))?;
         let output = Output::new(stdout, stderr).map_err(SpawnError::system("pipes"))?;
-        let (mut codec, mut inbox) = (Codec::new(Limits::CODE), BytesMut::with_capacity(CHUNK));
-        let ready = tokio::time::timeout_at(deadline, read_one(&mut socket, &mut codec, &mut inbox));
+        let ready = tokio::time::timeout_at(deadline, read_one(&mut channel));
         let frame = match ready.await {
             Ok(Ok(frame)) => frame,
             Ok(Err(error)) => return Err(died(child, &error, output).await),
@@ -102,7 +92,7 @@ impl Process {
             }
         };
         let deadline = Box::pin(sleep_until(deadline));
-        Ok((Self { child, socket, codec, inbox, output, deadline, ending: None }, head))
+        Ok((Self { child, channel, output, deadline, ending: None }, head))
     }
 
     /// Its process id.
@@ -128,7 +118,7 @@ impl Process {
 
     /// Takes no larger frame than `limits` from now on.
     pub fn limit(&mut self, limits: Limits) {
-        self.codec = Codec::new(limits);
+        self.channel.limit(limits);
     }
 
     /// Sends `frame`; its body goes from where it is.
@@ -136,27 +126,22 @@ impl Process {
     /// # Errors
     /// The process cannot take it any more.
     pub async fn send(&mut self, frame: &Frame) -> Result<(), Ended> {
-        let (mut prefix, mut body) = (frame.prefix(), frame.body.clone());
-        while prefix.has_remaining() || body.has_remaining() {
-            let pieces = [IoSlice::new(&prefix), IoSlice::new(&body)];
-            match self.socket.try_write_vectored(&pieces) {
-                Ok(count) => {
-                    let head = count.min(prefix.len());
-                    prefix.advance(head);
-                    body.advance(count - head);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::select! {
-                    // What is wrong with the socket shows at the next write.
-                    _ = self.socket.writable() => {}
-                    () = &mut self.deadline => {
-                        self.kill().await;
-                        return Err(Ended::TimedOut);
-                    }
-                },
+        let mut outgoing = Channel::outgoing(frame);
+        loop {
+            match self.channel.push(&mut outgoing) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
                 Err(_closed) => return Err(Ended::Lost(self.last_words().await)),
             }
+            tokio::select! {
+                // What is wrong with the socket shows at the next write.
+                _ = self.channel.writable() => {}
+                () = &mut self.deadline => {
+                    self.kill().await;
+                    return Err(Ended::TimedOut);
+                }
+            }
         }
-        Ok(())
     }
 
     /// Waits for what happens next.
@@ -178,8 +163,8 @@ impl Process {
 
     /// Asks the process to end by closing its socket, and kills what is left after `grace`.
     pub async fn stop(self, grace: Duration) {
-        let Self { child, socket, .. } = self;
-        drop(socket);
+        let Self { child, channel, .. } = self;
+        drop(channel);
         if child.ended(grace).await.is_none() {
             child.kill();
             child.ended(REAPED).await;
@@ -196,24 +181,16 @@ impl Process {
                     return Poll::Ready(Happening::Ended(ended));
                 }
             }
-            match self.codec.decode(&mut self.inbox) {
-                Ok(Some(frame)) => {
-                    self.end(Ended::Answered(frame));
-                    continue;
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    self.child.kill();
-                    self.end(Ended::Broken(error));
-                    continue;
-                }
-            }
             if self.deadline.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Happening::Late);
             }
-            match poll_read(&mut self.socket, &mut self.inbox, cx) {
-                Poll::Ready(Ok(count)) if count > 0 => continue,
-                Poll::Ready(_closed) => return Poll::Ready(Happening::Closed),
+            match self.channel.poll_frame(cx) {
+                Poll::Ready(Ok(Some(frame))) => self.end(Ended::Answered(frame)),
+                Poll::Ready(Ok(None)) => return Poll::Ready(Happening::Closed),
+                Poll::Ready(Err(error)) => {
+                    self.child.kill();
+                    self.end(Ended::Broken(error));
+                }
                 Poll::Pending => return self.output.poll_piece(cx).map(Happening::Output),
             }
         }
@@ -241,20 +218,9 @@ impl Process {
     }
 }
 
-fn poll_read(socket: &mut UnixStream, inbox: &mut BytesMut, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    inbox.reserve(CHUNK);
-    poll_read_buf(Pin::new(socket), cx, inbox)
-}
-
-async fn read_one(socket: &mut UnixStream, codec: &mut Codec, inbox: &mut BytesMut) -> Result<Frame, FrameError> {
-    loop {
-        if let Some(frame) = codec.decode(inbox)? {
-            return Ok(frame);
-        }
-        if poll_fn(|cx| poll_read(socket, inbox, cx)).await? == 0 {
-            return Err(FrameError::Io(io::ErrorKind::UnexpectedEof.into()));
-        }
-    }
+async fn read_one(channel: &mut Channel) -> Result<Frame, FrameError> {
+    let frame = poll_fn(|cx| channel.poll_frame(cx)).await?;
+    frame.ok_or_else(|| FrameError::Io(io::ErrorKind::UnexpectedEof.into()))
 }
 
 fn ready_head(frame: &Frame) -> Result<ReadyHead, SpawnError> {

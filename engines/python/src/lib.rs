@@ -3,6 +3,7 @@
 
 mod engine;
 mod interpreter;
+mod nursery;
 mod runtime;
 mod zygote;
 

@@ -17,7 +17,7 @@ use rustix::{
     },
     process::Pid,
 };
-use tokio::{io::Interest, net::UnixStream};
+use tokio::{io::Interest, net::UnixStream, sync::Notify};
 use workmanager_core_kit::Tasks;
 use workmanager_engines_host::{Child, SpawnError, Theirs, confine};
 
@@ -27,6 +27,9 @@ use crate::runtime;
 const ENVIRONMENT: [(&str, &str); 3] =
     [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LANG", "C.UTF-8"), ("MALLOC_ARENA_MAX", "2")];
 
+/// What the zygote says when it has imported everything.
+const WARM: &[u8] = b"warm";
+
 /// A running zygote. It ends when its control socket is closed.
 #[derive(Debug)]
 pub(crate) struct Zygote {
@@ -35,11 +38,13 @@ pub(crate) struct Zygote {
 }
 
 impl Zygote {
-    /// Starts one; returns before it is ready. It says in `version` what it is.
+    /// Starts one; returns before it is ready. It says in `version` what it is, and tells `warm` when a
+    /// child has everything imported from its birth.
     pub(crate) fn start(
         executable: &Path,
         files: &Path,
         version: &Arc<OnceLock<String>>,
+        warm: &Arc<Notify>,
         tasks: &Tasks,
     ) -> Result<Self, SpawnError> {
         let flags = SocketFlags::CLOEXEC;
@@ -58,7 +63,7 @@ impl Zygote {
         let control = std::os::unix::net::UnixStream::from(control);
         let control = control.set_nonblocking(true).and_then(|()| UnixStream::from_std(control));
         let control = Arc::new(control.map_err(SpawnError::system("socket"))?);
-        tasks.spawn_infallible(listen(control.clone(), version.clone()));
+        tasks.spawn_infallible(listen(control.clone(), version.clone(), warm.clone()));
         Ok(Self { control, child })
     }
 
@@ -86,16 +91,15 @@ impl Zygote {
     }
 
     /// Ends it.
-    pub(crate) async fn stop(self) {
-        let Self { control, child } = self;
-        child.kill();
-        child.ended(Duration::from_secs(5)).await;
-        drop(control);
+    pub(crate) async fn stop(&self) {
+        self.child.kill();
+        self.child.ended(Duration::from_secs(5)).await;
     }
 }
 
-/// The first message is the version; the end of the stream is the end of the zygote.
-async fn listen(control: Arc<UnixStream>, version: Arc<OnceLock<String>>) {
+/// The first message is the version, the second says that there is nothing left to import. The end of the
+/// stream is the end of the zygote.
+async fn listen(control: Arc<UnixStream>, version: Arc<OnceLock<String>>, warm: Arc<Notify>) {
     loop {
         let mut text = [0; 64];
         let read = control.async_io(Interest::READABLE, || {
@@ -103,6 +107,7 @@ async fn listen(control: Arc<UnixStream>, version: Arc<OnceLock<String>>) {
             Ok(count)
         });
         match read.await {
+            Ok(count) if &text[..count] == WARM => warm.notify_one(),
             Ok(count) if count > 0 => {
                 let _ = version.set(String::from_utf8_lossy(&text[..count]).into_owned());
             }

@@ -25,6 +25,11 @@ impl Blobs {
         Self { directory: cache.map(|cache| cache.join("blobs")), limit, fresh: AtomicU64::new(0) }
     }
 
+    /// Whether a blob seems to be there. Looks at a directory entry only.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        self.directory.as_ref().is_some_and(|directory| directory.join(digest.hex()).exists())
+    }
+
     /// A blob, if it is there and undamaged. Blocks on the disk.
     pub(crate) fn get(&self, digest: &Digest) -> Option<Bytes> {
         let path = self.directory.as_ref()?.join(digest.hex());

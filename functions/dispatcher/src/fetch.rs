@@ -56,10 +56,11 @@ impl Fetch {
     }
 
     async fn blob(&self, call: &Call<'_>, digest: Digest, limit: usize) -> Result<Bytes, Error> {
-        let blobs = self.blobs.clone();
-        let known = blocking(move || blobs.get(&digest)).await;
-        if let Some(bytes) = known.flatten() {
-            return Ok(bytes);
+        if self.blobs.has(&digest) {
+            let blobs = self.blobs.clone();
+            if let Some(bytes) = blocking(move || blobs.get(&digest)).await.flatten() {
+                return Ok(bytes);
+            }
         }
         let bytes = timeout_at(call.deadline, self.get(call, digest, limit))
             .await

@@ -23,8 +23,8 @@ PREWARM = (
     "contextlib", "math", "time", "itertools", "signal", "threading", "socket", "selectors", "logging",
     "concurrent.futures", "asyncio.events", "asyncio.base_events", "asyncio",
 )
-# How long the zygote must have been idle before it imports the next module, in seconds.
-IDLE = 0.25
+# How long the zygote must have been idle before it imports the first module and each next one, in seconds.
+IDLE, BETWEEN = 0.25, 0.01
 
 
 def serve():
@@ -37,13 +37,19 @@ def serve():
     except OSError:  # The function process was gone before this one came up.
         return
     todo = list(PREWARM)
+    patience = IDLE
     while True:
-        control.settimeout(IDLE if todo else None)
+        control.settimeout(patience)
         try:
             message, ancillary, _, _ = control.recvmsg(16, _socket.CMSG_SPACE(12))
         except _socket.timeout:
+            patience = BETWEEN
             prewarm(todo)
+            if not todo:
+                patience = None
+                control.send(b"warm")
             continue
+        patience = IDLE if todo else None
         if not message:
             return
         descriptors = memoryview(ancillary[0][2]).cast("i").tolist()

@@ -3,14 +3,14 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use workmanager_core_domain::MimeType;
 use workmanager_engines_host::{Ended, Engine as _, SpawnError};
 use workmanager_engines_python::Options;
 
-use crate::support::{Harness, eventually, is_alive, load, python};
+use crate::support::{Harness, LONG, eventually, is_alive, load, python};
 
 #[tokio::test]
 async fn a_deadline_kills_the_whole_group_and_the_next_process_is_fine() {
@@ -139,6 +139,31 @@ async fn a_zygote_that_dies_is_started_again_and_its_children_live_on() {
 }
 
 #[tokio::test]
+async fn one_process_is_there_before_it_is_asked_for_and_none_after_the_stop() {
+    let cache = tempfile::tempdir().unwrap();
+    let harness = Harness::with(Options { cache: Some(cache.path().to_owned()), ..python() });
+    harness.engine.start().await;
+    let until = Instant::now() + LONG;
+    let mut worker = loop {
+        let before = started_with(cache.path());
+        let worker = harness.load("def Process(event): return {'type': 't', 'data': 1}").await;
+        if before.contains(&worker.process.pid()) {
+            break worker;
+        }
+        assert!(Instant::now() < until, "there is never a spare process");
+        drop(worker);
+        // It imports only while nobody asks for anything.
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    };
+    assert_eq!(worker.json("1").await.data(), "1");
+    eventually("zygote, worker and a new spare are there", || started_with(cache.path()).len() == 3).await;
+    drop(worker);
+    harness.engine.stop().await;
+    eventually("all are gone", || started_with(cache.path()).is_empty()).await;
+    assert!(harness.engine.spawn(&harness.manifest).await.is_err(), "stopped is stopped");
+}
+
+#[tokio::test]
 async fn the_engine_says_what_it_is() {
     let harness = Harness::new();
     harness.load("def Process(event): pass").await;
@@ -203,16 +228,23 @@ def Process(event):
     assert!(!seen.is_empty(), "no interpreter at all");
 }
 
-/// The zygote whose files are in `cache`: the one process started with them that leads no session.
-fn zygote_of(cache: &Path) -> u32 {
+/// Every process whose command names `cache`.
+fn started_with(cache: &Path) -> Vec<u32> {
     let marker = cache.display().to_string();
-    let mut pids =
-        std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    let is_zygote = |pid: &u32| {
+    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let names_cache = |pid: &u32| {
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&marker)
+    };
+    pids.filter(names_cache).collect()
+}
+
+/// The zygote: the one process with this cache that leads no session.
+fn zygote_of(cache: &Path) -> u32 {
+    let leads_none = |pid: &u32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let session = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(3)).unwrap_or_default();
-        String::from_utf8_lossy(&command).contains(&marker) && session != pid.to_string()
+        session != pid.to_string()
     };
-    pids.find(is_zygote).unwrap()
+    started_with(cache).into_iter().find(leads_none).unwrap()
 }

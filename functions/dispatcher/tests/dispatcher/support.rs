@@ -244,6 +244,16 @@ pub(crate) fn exists(pid: u32) -> bool {
     PathBuf::from(format!("/proc/{pid}")).exists()
 }
 
+/// Kills a process and waits, without letting the runtime see anything, until it is dead.
 pub(crate) fn kill(pid: u32) {
     assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+    let until = Moment::now() + LONG;
+    let is_dead = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X']))
+    };
+    while !is_dead() {
+        assert!(Moment::now() < until, "process {pid} does not die");
+        std::thread::yield_now();
+    }
 }

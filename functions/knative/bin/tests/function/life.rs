@@ -90,8 +90,8 @@ async fn killed_it_leaves_nothing() {
         ce-id: 1\r\nce-source: /s\r\nce-type: t\r\ncontent-type: application/json\r\n\r\n1";
     stream.write_all(head.as_bytes()).await.unwrap();
     let directory = function.directory.path().to_owned();
-    // The function, its zygote, two workers.
-    eventually("all are there", || started_with(&directory).len() == 4).await;
+    // The function, its zygote, two workers, and one ahead of the need for it.
+    eventually("all are there", || started_with(&directory).len() == 5).await;
     function.signal("KILL");
     function.wait();
     eventually("all are gone", || started_with(&directory).is_empty()).await;
@@ -123,7 +123,7 @@ async fn it_serves_a_socket_that_it_inherits_and_dies_with_who_gave_it() {
     let mut answer = String::new();
     tokio::time::timeout(LONG, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-    eventually("shell, function and zygote are there", || started_with(directory.path()).len() == 3).await;
+    eventually("shell, function, zygote and its spare are there", || started_with(directory.path()).len() == 4).await;
     signal(shell.id(), "KILL");
     shell.wait().unwrap();
     eventually("all are gone", || started_with(directory.path()).is_empty()).await;

@@ -18,8 +18,9 @@ async fn the_platform_can_see_how_it_is() {
     function.event("w", "1").await;
     let metrics = String::from_utf8(function.get("/metrics").await.body.to_vec()).unwrap();
     assert!(metrics.contains("workmanager_function_attempts{outcome=\"answered\"} 1"), "{metrics}");
-    // The one that forks, and the worker's.
-    assert!(metrics.contains("workmanager_engine_processes 2"), "{metrics}");
+    // The one that forks, the worker's, and perhaps one ahead of the need for it.
+    let processes = metrics.lines().find_map(|line| line.strip_prefix("workmanager_engine_processes ")).unwrap();
+    assert!(["2", "3"].contains(&processes), "{metrics}");
 }
 
 #[tokio::test]
