@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
         Arc,
@@ -9,11 +10,11 @@ use std::{
     },
 };
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
-use workmanager_core_delivery::{Ending, policy::Backoff};
+use tracing::{error, info, warn};
+use workmanager_core_delivery::{Deliveries, Ending, Pending, Room, policy::Backoff};
 use workmanager_core_domain::{
     Timestamp, Topic,
     ports::{BusError, Delivery, Subscription},
@@ -53,12 +54,16 @@ pub(super) struct Intake {
     duplicates: AtomicU64,
 }
 
-type Flights = FuturesUnordered<Pin<Box<dyn Future<Output = Ending> + Send>>>;
+type Flight = Pin<Box<dyn Future<Output = Ending> + Send>>;
+type Flights = FuturesUnordered<Flight>;
 
 /// Why an opened intake does not go on.
 enum Stopped {
     /// The bus has failed.
     Failed(Arc<str>),
+    /// A delivery was left alone while no worker ran, and some worker may run again by now: a fresh
+    /// subscription brings it back.
+    LeftAlone,
     /// Something else is wanted, or the program stops.
     Wanted,
 }
@@ -151,11 +156,11 @@ impl Intake {
                 }
                 Wanted::Closed => {
                     self.enter(&keeper, Phase::Closed);
-                    self.fly(&mut flights, &mut wanted, &stopping).await;
+                    self.keep_flying(&mut flights, &mut wanted, &stopping).await;
                 }
                 Wanted::Gone => tokio::select! {
                     () = self.forget(&keeper) => if keeper.dismiss(&self) { break },
-                    () = self.fly(&mut flights, &mut wanted, &stopping) => {}
+                    () = self.keep_flying(&mut flights, &mut wanted, &stopping) => {}
                 },
             }
         }
@@ -188,7 +193,7 @@ impl Intake {
         while *wanted.borrow_and_update() == Wanted::Open && !closing.is_cancelled() {
             let subscribed = tokio::select! {
                 subscribed = keeper.ports.bus.subscribe(&self.topic) => subscribed,
-                () = self.fly(flights, wanted, closing) => continue,
+                () = self.keep_flying(flights, wanted, closing) => continue,
             };
             let error = match subscribed {
                 Ok(subscription) => {
@@ -197,6 +202,7 @@ impl Intake {
                     info!({ field::TOPIC } = self.topic.as_str(), "topic `{}` is open", self.topic);
                     match self.take(keeper, subscription, flights, wanted, closing).await {
                         Stopped::Failed(error) => error,
+                        Stopped::LeftAlone => continue,
                         Stopped::Wanted => return,
                     }
                 }
@@ -208,7 +214,7 @@ impl Intake {
             retry += 1;
             tokio::select! {
                 () = pause => {}
-                () = self.fly(flights, wanted, closing) => {}
+                () = self.keep_flying(flights, wanted, closing) => {}
             }
         }
     }
@@ -227,15 +233,19 @@ impl Intake {
         loop {
             let is_full = flights.len() >= keeper.deliveries.settings().in_flight_per_topic;
             tokio::select! {
-                Some(ending) = flights.next(), if !flights.is_empty() => self.landed(ending, flights.len()),
+                Some(ending) = flights.next(), if !flights.is_empty() => {
+                    self.landed(ending, flights.len());
+                    if ending == Ending::Pending(Pending::NobodyRuns) {
+                        return Stopped::LeftAlone;
+                    }
+                }
                 taken = subscription.next(), if waiting.is_none() && !is_full => match taken {
                     Some(Ok(delivery)) => waiting = Some(delivery),
                     Some(Err(error)) => return Stopped::Failed(describe(&error)),
                     None => return Stopped::Failed("the bus has ended the subscription".into()),
                 },
                 room = keeper.deliveries.room(), if waiting.is_some() => if let Some(delivery) = waiting.take() {
-                    let (deliveries, closing) = (keeper.deliveries.clone(), closing.clone());
-                    flights.push(Box::pin(async move { deliveries.deliver(delivery, room, &closing).await }));
+                    flights.push(fly(keeper.deliveries.clone(), delivery, room, closing.clone()));
                     self.accepted.fetch_add(1, Ordering::Relaxed);
                     self.in_flight.store(flights.len() as u64, Ordering::Relaxed);
                 },
@@ -250,7 +260,12 @@ impl Intake {
     }
 
     /// Lets what is in flight go on until something else is wanted or the program stops.
-    async fn fly(&self, flights: &mut Flights, wanted: &mut watch::Receiver<Wanted>, stopping: &CancellationToken) {
+    async fn keep_flying(
+        &self,
+        flights: &mut Flights,
+        wanted: &mut watch::Receiver<Wanted>,
+        stopping: &CancellationToken,
+    ) {
         loop {
             tokio::select! {
                 Some(ending) = flights.next(), if !flights.is_empty() => self.landed(ending, flights.len()),
@@ -281,6 +296,17 @@ impl Intake {
             tokio::time::sleep(backoff.longest(retry)).await;
         }
     }
+}
+
+/// One delivery. A mistake that panics costs this delivery only, not the topic.
+fn fly(deliveries: Arc<Deliveries>, delivery: Delivery, room: Room, closing: CancellationToken) -> Flight {
+    Box::pin(async move {
+        let ending = AssertUnwindSafe(deliveries.deliver(delivery, room, &closing)).catch_unwind().await;
+        ending.unwrap_or_else(|_| {
+            error!("a delivery has panicked; its event will come again after a restart");
+            Ending::Pending(Pending::Broken)
+        })
+    })
 }
 
 fn describe(error: &BusError) -> Arc<str> {

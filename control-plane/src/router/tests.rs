@@ -189,6 +189,18 @@ async fn who_watches_is_told_and_a_load_failure_is_on_the_board() {
 }
 
 #[tokio::test]
+async fn a_panic_costs_its_event_and_not_the_topic() {
+    let scene = Scene::open();
+    scene.worker("a", "orders", Desired::Running);
+    scene.settled("orders").await;
+    scene.publish("orders", "panic").await;
+    scene.publish("orders", "1").await;
+    scene.eventually("the other event is done", |topics| topics[0].acknowledged_total == 1).await;
+    assert_eq!(scene.target.seen(), ["a:panic", "a:1"]);
+    assert_eq!(scene.bus.backlog(&topic("orders")).await.unwrap(), Some(1));
+}
+
+#[tokio::test]
 async fn a_stuck_topic_leaves_room_for_others() {
     let scene = Scene::with(Settings { in_flight: 8, in_flight_per_topic: 4, ..Settings::default() });
     for name in ["stuck", "well"] {

@@ -11,9 +11,11 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use workmanager_adapters_embedded::{Config, Location, Store};
 use workmanager_core_delivery::{
     Candidate, Deliveries, Filter, Input, Nobody, Ports, Reach, Roster, Settings, Target, TargetError, Verdict, plan,
 };
@@ -23,8 +25,8 @@ use workmanager_core_domain::{
     event::{Data, DataKind},
     outcome::Report,
     ports::{
-        Bus, BusError, Clock as _, Collection, Delivery, DeliveryToken, Expect, Key, Page, Record, Records, Revision,
-        SettleError, Settlement, StoreError, Subscription, TailCapability, TailStream,
+        Bus, BusError, Clock as _, Collection, Delivery, DeliveryToken, Expect, Ids as _, Key, Page, Record, Records,
+        Revision, SettleError, Settlement, StoreError, Subscription, TailCapability, TailStream,
     },
     subscription::Interest,
 };
@@ -204,5 +206,52 @@ fn matching(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, deliver, matching);
+/// What the store adds: files in a temporary directory, nothing waits for the disk.
+fn embedded(criterion: &mut Criterion) {
+    const AT_ONCE: usize = 64;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let clock = Arc::new(SystemClock::new());
+    let store = Store::open(Config::new(Location::Ephemeral), clock.clone()).unwrap();
+    let ports = Ports {
+        bus: Arc::new(store.clone()),
+        records: Arc::new(store.clone()),
+        target: Arc::new(Nothing),
+        clock,
+        ids: Arc::new(UuidV7),
+        roster: roster(1, None),
+        witness: Arc::new(Nobody),
+    };
+    let (deliveries, closing) = (Deliveries::new(ports, Settings::default()), CancellationToken::new());
+    let topic: Topic = "orders".parse().unwrap();
+    let mut group = criterion.benchmark_group("embedded");
+    let absent = Key::new(Collection::Event, "absent");
+    group.bench_function("read of a record that is not there", |bencher| {
+        bencher.to_async(&runtime).iter(|| store.get(&absent));
+    });
+    let mut subscription = runtime.block_on(store.subscribe(&topic)).unwrap();
+    group.throughput(Throughput::Elements(AT_ONCE as u64));
+    group.bench_function("publish, take and deliver 64 events at once", |bencher| {
+        bencher.iter(|| {
+            runtime.block_on(async {
+                let events: Vec<_> = (0..AT_ONCE)
+                    .map(|_| {
+                        let id = UuidV7.next().to_string();
+                        Arc::new(order().into_builder().with("id", id).build().unwrap())
+                    })
+                    .collect();
+                store.publish(&topic, &events).await.unwrap();
+                let flights = FuturesUnordered::new();
+                for _ in 0..AT_ONCE {
+                    let delivery = subscription.next().await.unwrap().unwrap();
+                    let room = deliveries.room().await;
+                    flights.push(deliveries.deliver(delivery, room, &closing));
+                }
+                flights.count().await
+            })
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, deliver, matching, embedded);
 criterion_main!(benches);

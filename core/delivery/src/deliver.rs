@@ -132,6 +132,7 @@ impl Deliveries {
     /// Nothing is in flight yet.
     #[must_use]
     pub fn new(ports: Ports, settings: Settings) -> Self {
+        metrics::describe();
         let room = Arc::new(Semaphore::new(settings.in_flight));
         Self { ports, settings, room, in_flight: InFlight::default() }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::metrics::{counter, gauge, histogram};
+use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use workmanager_core_domain::{Outcome, dead_letter::Reason, ports::SettleError};
 
 /// Decisions of the plan, by result.
@@ -27,6 +27,21 @@ const DELIVERY_DURATION: &str = "workmanager_delivery_duration_seconds";
 const IN_FLIGHT: &str = "workmanager_deliveries_in_flight";
 /// Event records that could not be read and were written anew.
 const DAMAGED: &str = "workmanager_event_records_damaged_total";
+
+/// Tells the recorder what each number means.
+pub(crate) fn describe() {
+    describe_counter!(MATCHES, "decisions whether an event is for a worker, by result");
+    describe_counter!(ATTEMPTS, "attempts, by the outcome's code");
+    describe_histogram!(ATTEMPT_DURATION, Unit::Seconds, "how long attempts took, loading included");
+    describe_counter!(RETRIES, "retries that were decided on");
+    describe_counter!(DEAD_LETTERS, "deliveries given up, by reason");
+    describe_counter!(REPLIES, "replies, by where they went");
+    describe_counter!(SETTLE_FAILURES, "settlements that failed and were tried again, by the step that failed");
+    describe_counter!(DELIVERIES, "deliveries that ended here, by how");
+    describe_histogram!(DELIVERY_DURATION, Unit::Seconds, "how long deliveries took, from the bus to their end here");
+    describe_gauge!(IN_FLIGHT, "deliveries that have not ended");
+    describe_counter!(DAMAGED, "event records that could not be read and were written anew");
+}
 
 /// What the plan decided.
 #[derive(Debug, Clone, Copy)]

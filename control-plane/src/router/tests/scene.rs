@@ -176,6 +176,7 @@ impl Target for FakeTarget {
         let worker = attempt.worker.name.to_string();
         self.seen.lock().unwrap().push(format!("{worker}:{}", attempt.event.id()));
         self.begun.send_modify(|begun| *begun += 1);
+        assert_ne!(attempt.event.id(), "panic", "as a mistake of ours would");
         let is_free = |held: &Option<String>| held.as_ref().is_none_or(|held| !held.is_empty() && *held != worker);
         self.held.subscribe().wait_for(is_free).await.unwrap();
         Report {
