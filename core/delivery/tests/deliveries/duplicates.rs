@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use workmanager_core_delivery::Ending;
-use workmanager_core_domain::event_record::{AttemptRecord, TrackState};
+use workmanager_core_domain::{
+    EventRecord,
+    event_record::{Track, TrackState},
+};
 
 use crate::{
     fakes::Fault,
@@ -41,7 +44,7 @@ async fn an_event_that_comes_again_runs_only_what_is_not_done() {
     scene.worker("done", |_| {});
     scene.worker("open", |_| {});
     scene.target.script("open", [boom()]);
-    scene.target.hold_only("open");
+    scene.target.hold_only(&["open"]);
     let delivery = scene.take(event("1")).await;
     tokio::select! {
         _ = scene.deliver(delivery) => panic!("it must not end"),
@@ -85,13 +88,8 @@ async fn an_outcome_that_is_durable_first_stands_and_the_later_reply_is_discarde
     let delivery = scene.take(event("1")).await;
     let (ending, ()) = tokio::join!(scene.deliver(delivery.clone()), async {
         scene.target.begun(1).await;
-        let mut record =
-            workmanager_core_domain::EventRecord::new(&delivery.event, delivery.topic.clone(), delivery.accepted_at);
-        let state = TrackState::Done { reply: None };
-        let attempts = Vec::<AttemptRecord>::new();
-        let track = workmanager_core_domain::event_record::Track { worker: "a".into(), attempts, state };
-        record.workers.insert(worker_id("a"), track);
-        scene.overwrite(&record).await;
+        let record = EventRecord::new(&delivery.event, delivery.topic.clone(), delivery.accepted_at);
+        scene.overwrite(&done_elsewhere(record, "a")).await;
         scene.target.release();
     });
     assert_eq!(ending, Ending::Acknowledged);
@@ -111,4 +109,36 @@ async fn an_outcome_whose_answer_was_lost_is_recognised_as_our_own() {
     assert_eq!(scene.published("replies").await.len(), 1);
     assert_eq!(scene.diary.entries().last().unwrap(), "a replied to replies");
     assert_eq!(scene.backlog().await, 0);
+}
+
+#[tokio::test]
+async fn an_attempt_that_fails_after_another_outcome_was_seen_is_not_made_again() {
+    let scene = Scene::open().await;
+    scene.listen("replies").await;
+    for name in ["first", "second", "late"] {
+        scene.worker(name, |worker| worker.reply_topic = Some(topic("replies")));
+    }
+    scene.target.script("late", [boom(), reply("late")]);
+    scene.target.hold_only(&["second", "late"]);
+    let delivery = scene.take(event("1")).await;
+    let (ending, ()) = tokio::join!(scene.deliver(delivery), async {
+        scene.bus.settled(1).await;
+        let record = scene.record("1").await;
+        scene.overwrite(&done_elsewhere(record, "late")).await;
+        // What the second worker has done makes the record be read again.
+        scene.target.hold_only(&["late"]);
+        scene.eventually_done("1", "second").await;
+        scene.target.release();
+    });
+    assert_eq!(ending, Ending::Acknowledged);
+    assert_eq!(scene.published("replies").await.len(), 0);
+    assert_eq!(scene.target.workers().iter().filter(|worker| *worker == "late").count(), 1);
+    assert_eq!(scene.backlog().await, 0);
+}
+
+/// The record as a process would write it in which `worker` was done first.
+fn done_elsewhere(mut record: EventRecord, worker: &str) -> EventRecord {
+    let state = TrackState::Done { reply: None };
+    record.workers.insert(worker_id(worker), Track { worker: worker.to_owned(), attempts: Vec::new(), state });
+    record
 }

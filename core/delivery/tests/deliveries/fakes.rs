@@ -46,7 +46,7 @@ pub(crate) struct Seen {
 /// Whose attempts do not end.
 enum Held {
     Nobody,
-    One(String),
+    These(Vec<String>),
     All,
 }
 
@@ -54,7 +54,7 @@ impl Held {
     fn holds(&self, worker: &str) -> bool {
         match self {
             Self::Nobody => false,
-            Self::One(held) => held == worker,
+            Self::These(held) => held.iter().any(|held| held == worker),
             Self::All => true,
         }
     }
@@ -96,9 +96,9 @@ impl FakeTarget {
         self.held.send_replace(Held::All);
     }
 
-    /// Attempts of one worker do not end until [`FakeTarget::release`].
-    pub(crate) fn hold_only(&self, worker: &str) {
-        self.held.send_replace(Held::One(worker.to_owned()));
+    /// Attempts of these workers do not end until [`FakeTarget::release`]; those of others do.
+    pub(crate) fn hold_only(&self, workers: &[&str]) {
+        self.held.send_replace(Held::These(workers.iter().map(ToString::to_string).collect()));
     }
 
     pub(crate) fn release(&self) {

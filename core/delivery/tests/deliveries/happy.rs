@@ -81,7 +81,7 @@ async fn what_one_worker_has_done_is_durable_while_another_still_runs() {
     scene.target.script("slow", [crate::scene::boom()]);
     scene.target.script("quick", [crate::scene::reply("r")]);
     let delivery = scene.take(event("1")).await;
-    scene.target.hold_only("slow");
+    scene.target.hold_only(&["slow"]);
     let (ending, ()) = tokio::join!(scene.deliver(delivery), async {
         scene.bus.settled(1).await;
         assert_eq!(scene.published("replies").await.len(), 1);
@@ -142,5 +142,21 @@ async fn a_worker_runs_as_many_attempts_at_a_time_as_it_says() {
         scene.target.release();
     });
     assert_eq!(endings, [Ending::Acknowledged; 5]);
+    assert_eq!(scene.target.most(), 2);
+}
+
+#[tokio::test]
+async fn a_raised_limit_counts_for_those_who_wait() {
+    let scene = Scene::open().await;
+    scene.worker("a", |_| {});
+    scene.target.hold();
+    let (first, second) = (scene.take(event("1")).await, scene.take(event("2")).await);
+    let (first, second, ()) = tokio::join!(scene.deliver(first), scene.deliver(second), async {
+        scene.target.begun(1).await;
+        scene.worker("a", |worker| worker.limits.concurrency = 2.try_into().unwrap());
+        scene.target.begun(2).await;
+        scene.target.release();
+    });
+    assert_eq!([first, second], [Ending::Acknowledged; 2]);
     assert_eq!(scene.target.most(), 2);
 }

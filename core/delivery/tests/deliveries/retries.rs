@@ -68,7 +68,7 @@ async fn a_worker_that_is_stopped_keeps_its_delivery_and_goes_on_when_started() 
     scene.worker("a", |_| {});
     scene.worker("other", |_| {});
     scene.target.script("a", [boom()]);
-    scene.target.hold_only("a");
+    scene.target.hold_only(&["a"]);
     let delivery = scene.take(event("1")).await;
     let (ending, ()) = tokio::join!(scene.deliver(delivery), async {
         scene.target.begun(2).await;

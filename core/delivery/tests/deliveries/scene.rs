@@ -130,6 +130,17 @@ impl Scene {
         self.track(id, worker).await.state
     }
 
+    /// Waits until it is durable that a worker is done.
+    pub(crate) async fn eventually_done(&self, id: &str, worker: &str) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(2));
+        let done = async {
+            while !self.state(id, worker).await.is_terminal() {
+                ticks.tick().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, done).await.expect("done in time");
+    }
+
     /// Writes a record as another process would.
     pub(crate) async fn overwrite(&self, record: &EventRecord) {
         let key = key(&record.id);
