@@ -35,13 +35,16 @@ pub(crate) fn run(steps: Vec<Step>) -> anyhow::Result<()> {
     for (index, mut step) in steps.into_iter().enumerate() {
         let label = format!("[{}/{count}] {}", index + 1, step.name);
         let (start, mut output) = (Instant::now(), tempfile::tempfile()?);
-        let status = watched(&label, start, &mut step.command, &output)?;
+        let ended = watched(&label, start, &mut step.command, &output);
         let elapsed = Elapsed(start.elapsed());
-        if status.success() {
+        if ended.as_ref().is_ok_and(ExitStatus::success) {
             println!("{label}: ok, {elapsed}");
             continue;
         }
         println!("{label}: FAILED, {elapsed}");
+        if let Err(error) = ended {
+            println!("{error:#}");
+        }
         let mut written = Vec::new();
         output.rewind()?;
         output.read_to_end(&mut written)?;
@@ -105,8 +108,8 @@ mod tests {
 
     #[test]
     fn a_failed_step_is_named_and_the_others_still_run() {
-        let error = run(vec![step("good", "true"), step("bad", "false"), step("worse", "false")]).unwrap_err();
-        assert_eq!(error.to_string(), "failed: bad, worse");
+        let steps = vec![step("bad", "false"), step("absent", "/no/such/program"), step("good", "true")];
+        assert_eq!(run(steps).unwrap_err().to_string(), "failed: bad, absent");
         assert!(run(vec![step("good", "true")]).is_ok());
     }
 
