@@ -105,7 +105,7 @@ pub(crate) async fn function(verb: Function) -> Exit {
 }
 
 async fn up(options: &Options, tasks: &Tasks) -> Result<Up, BoxError> {
-    let metrics = telemetry::metrics()?;
+    let metrics = telemetry::metrics(tasks)?;
     let folder = options.data.open()?;
     let opened = assemble::embedded(&folder, &options.data);
     let store = opened.map_err(|error| Coded::new(error.code(), &error))?;

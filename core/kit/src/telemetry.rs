@@ -1,7 +1,11 @@
 //! Logs and metrics of a program.
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use crate::Tasks;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +42,26 @@ pub fn logs(filter: &str, format: LogFormat, colour: bool) -> Result<(), Error> 
     set.map_err(|_| Error::AlreadySetUp)
 }
 
-/// Starts collecting metrics. The handle renders them in the Prometheus text format.
+/// How often what was measured is put together, whether or not anybody asks for it.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Starts collecting metrics, with a task that keeps them small. The handle renders them in the
+/// Prometheus text format.
 ///
 /// # Errors
 /// It was started before.
-pub fn metrics() -> Result<PrometheusHandle, Error> {
+pub fn metrics(tasks: &Tasks) -> Result<PrometheusHandle, Error> {
     let buckets = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0];
-    PrometheusBuilder::new()
-        .set_buckets(&buckets)
+    // Of what is not seconds, quantiles are shown.
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &buckets)
         .and_then(PrometheusBuilder::install_recorder)
-        .map_err(|_| Error::AlreadySetUp)
+        .map_err(|_| Error::AlreadySetUp)?;
+    let (kept, stop) = (handle.clone(), tasks.stopping());
+    tasks.spawn_infallible(async move {
+        while tokio::time::timeout(UPKEEP, stop.cancelled()).await.is_err() {
+            kept.run_upkeep();
+        }
+    });
+    Ok(handle)
 }

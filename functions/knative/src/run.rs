@@ -54,7 +54,7 @@ pub async fn run(config: Config, engines: Registry, tasks: Tasks) -> Result<(), 
         listen::die_with_parent().map_err(system("death with the parent"))?;
     }
     own_all_children().map_err(system("subreaper"))?;
-    let metrics = telemetry::metrics().ok();
+    let metrics = telemetry::metrics(&tasks).ok();
     // Before everything else: it takes longest.
     engines.start().await;
     let function = function(&config, engines, tasks.clone(), metrics);
