@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::sync::watch;
-use tracing::debug;
+use tracing::{debug, warn};
 use workmanager_core_delivery::{Deliveries, Ports, Snapshot};
 use workmanager_core_domain::Topic;
 use workmanager_core_kit::{Tasks, field};
@@ -39,9 +39,13 @@ impl Keeper {
     pub(super) async fn keep(self: Arc<Self>) {
         let stopping = self.tasks.stopping();
         let mut changes = self.ports.roster.changes();
+        let mut adopted = false;
         loop {
             let change = *changes.borrow_and_update();
             self.align(&self.ports.roster.snapshot());
+            if !std::mem::replace(&mut adopted, true) {
+                self.adopt().await;
+            }
             // One more than was seen, so that a keeper that has seen nothing yet is at zero.
             self.aligned.send_replace(change + 1);
             tokio::select! {
@@ -58,12 +62,31 @@ impl Keeper {
             intake.want(wanted(snapshot, topic));
         }
         for topic in snapshot.topics().filter(|topic| snapshot.is_owned(topic) || snapshot.is_open(topic)) {
-            if !intakes.contains_key(topic) {
-                debug!({ field::TOPIC } = topic.as_str(), "topic `{topic}` has an owner");
-                let intake = Arc::new(Intake::new(topic.clone(), wanted(snapshot, topic), self.ports.clock.now()));
-                intakes.insert(topic.clone(), intake.clone());
-                self.tasks.spawn_infallible(intake.run(self.clone()));
+            self.start(&mut intakes, topic, wanted(snapshot, topic));
+        }
+    }
+
+    fn start(self: &Arc<Self>, intakes: &mut BTreeMap<Topic, Arc<Intake>>, topic: &Topic, wanted: Wanted) {
+        if !intakes.contains_key(topic) {
+            debug!({ field::TOPIC } = topic.as_str(), "topic `{topic}` is looked after");
+            let intake = Arc::new(Intake::new(topic.clone(), wanted, self.ports.clock.now()));
+            intakes.insert(topic.clone(), intake.clone());
+            self.tasks.spawn_infallible(intake.run(self.clone()));
+        }
+    }
+
+    /// Takes over what the bus keeps for us from earlier: a topic whose last owner was deleted just
+    /// before the program died is given up now.
+    async fn adopt(self: &Arc<Self>) {
+        match self.ports.bus.topics().await {
+            Ok(topics) => {
+                let snapshot = self.ports.roster.snapshot();
+                let mut intakes = self.intakes();
+                for (topic, _) in topics {
+                    self.start(&mut intakes, &topic, wanted(&snapshot, &topic));
+                }
             }
+            Err(error) => warn!("the bus does not say which topics it keeps for us: {error}"),
         }
     }
 

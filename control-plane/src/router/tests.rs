@@ -3,6 +3,7 @@ mod scene;
 use std::time::Duration;
 
 use scene::{Scene, topic};
+use workmanager_core_delivery::Settings;
 use workmanager_core_domain::{Outcome, outcome::FailureKind, ports::Bus as _, worker::Desired};
 
 use super::*;
@@ -84,6 +85,18 @@ async fn when_the_last_owner_is_deleted_the_topic_is_given_up() {
     scene.eventually("the topic is gone", <[TopicState]>::is_empty).await;
     assert!(scene.bus.topics().await.unwrap().is_empty());
     scene.settled("orders").await;
+}
+
+#[tokio::test]
+async fn a_topic_that_lost_its_last_owner_just_before_a_crash_is_given_up_at_the_start() {
+    let store = Scene::store();
+    drop(store.subscribe(&topic("orders")).await.unwrap());
+    let scene = Scene::over(store, Settings::default());
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !scene.bus.topics().await.unwrap().is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "the topic is still kept");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

@@ -48,8 +48,15 @@ impl Scene {
     }
 
     pub(super) fn with(settings: Settings) -> Self {
+        Self::over(Self::store(), settings)
+    }
+
+    pub(super) fn store() -> Store {
+        Store::open(Config::new(Location::Ephemeral), Arc::new(SystemClock::new())).unwrap()
+    }
+
+    pub(super) fn over(store: Store, settings: Settings) -> Self {
         let clock = Arc::new(SystemClock::new());
-        let store = Store::open(Config::new(Location::Ephemeral), clock.clone()).unwrap();
         let bus = Arc::new(Moody::new(store.clone()));
         let (target, roster) = (Arc::new(FakeTarget::default()), Arc::new(Roster::default()));
         let (feed, tasks) = (Feed::default(), Tasks::new());
