@@ -23,6 +23,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # Errors
 /// It does not come up, does not stop, or leaves a process.
 pub(crate) fn run() -> anyhow::Result<()> {
+    // Not measured as part of the start.
+    let built = cargo(&["build", "--quiet", "--release"]).status().context("cannot run cargo")?;
+    anyhow::ensure!(built.success(), "it does not build");
     let data = tempfile::tempdir()?;
     let [http, internal] = [free_port()?, free_port()?];
     let mut command = cargo(&["run", "--release", "--", "dev"]);
