@@ -21,6 +21,11 @@ use tower_service::Service as _;
 
 use crate::app::App;
 
+/// Describes the API's metrics to the recorder.
+pub fn describe() {
+    context::describe();
+}
+
 /// Renders the metrics in the Prometheus text format.
 pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 

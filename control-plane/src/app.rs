@@ -35,6 +35,7 @@ pub(crate) use check::escape;
 pub use claim::{Answer, Claimed, Hold, Request};
 pub use code::{CodeChange, HistoryEntry, HistoryPage};
 pub use definition::{CodeDraft, Definition, Draft, EngineDraft, LimitsDraft, MAX_CODE};
+pub(crate) use error::chain;
 pub use error::{Code, Error};
 pub use invoke::Reply;
 pub use list::{Cursor, Filter, Page};
@@ -131,7 +132,8 @@ impl App {
             // Nobody waiting is fine.
             let _ = sender.send(change.await);
         });
-        receiver.await.map_err(|_| Error::Cut)?
+        let stopping = self.parts.tasks.stopping();
+        receiver.await.map_err(|_| if stopping.is_cancelled() { Error::Cut } else { Error::Panicked })?
     }
 
     async fn lock(&self, worker: WorkerId) -> tokio::sync::MutexGuard<'_, ()> {

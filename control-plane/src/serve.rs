@@ -138,6 +138,7 @@ pub async fn start(parts: Parts) -> Result<Running, Error> {
         tasks: tasks.clone(),
     };
     platform::describe();
+    api::describe();
     let target = Arc::new(platform::Local::new(local, clock.clone())?);
     let blobs = stores.blobs.clone();
     let app = application(stores, target, feed.clone(), (clock.clone(), ids), tasks.clone()).await?;
@@ -174,7 +175,9 @@ async fn application(
     };
     let router = Router::start(parts, &tasks);
     let settings = app::Settings::default();
-    Ok(App::new(app::Parts { records, blobs, bus, target, roster, router, clock, ids, tasks, settings }))
+    let app = App::new(app::Parts { records, blobs, bus, target, roster, router, clock, ids, tasks, settings });
+    app.keep_house();
+    Ok(app)
 }
 
 fn listen(name: &'static str, listener: TcpListener, router: axum::Router, grace: Duration, tasks: &Tasks) {

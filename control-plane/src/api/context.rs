@@ -10,17 +10,28 @@ use axum::{
 };
 use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, Method};
-use metrics::{counter, histogram};
-use tracing::{Instrument as _, debug, error, info, info_span};
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use tracing::{Instrument as _, debug, error, info, info_span, warn};
 use uuid::Uuid;
 use workmanager_core_domain::ErrorKind;
 use workmanager_core_kit::field::REQUEST_ID;
 
 use super::error::{Error, Refusal, document};
-use crate::app::Code;
+use crate::app::{Code, chain};
 
 /// The header that carries a request's id, both ways.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// Requests that were answered, by `route`, `method` and `status`.
+const REQUESTS: &str = "workmanager_http_requests_total";
+/// From a request's head to its answer's head.
+const DURATION: &str = "workmanager_http_request_duration_seconds";
+
+/// Describes the metrics to the recorder.
+pub(super) fn describe() {
+    describe_counter!(REQUESTS, Unit::Count, "Requests that were answered, by route, method and status");
+    describe_histogram!(DURATION, Unit::Seconds, "From a request's head to its answer's head");
+}
+
 /// Longest id that is taken from a caller.
 const MAX_ID: usize = 128;
 
@@ -54,8 +65,8 @@ pub(crate) async fn surround(request: Request, next: Next) -> Response {
     let status = response.status().as_u16();
     span.in_scope(|| line(&method, &path, status, elapsed, refusal.as_ref().map(|Refusal(error)| &**error)));
     let labels = [("route", route), ("method", label(&method).to_owned()), ("status", status.to_string())];
-    counter!("workmanager_http_requests_total", &labels).increment(1);
-    histogram!("workmanager_http_request_duration_seconds", &labels).record(elapsed);
+    counter!(REQUESTS, &labels).increment(1);
+    histogram!(DURATION, &labels).record(elapsed);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, value);
     }
@@ -76,7 +87,7 @@ fn label(method: &Method) -> &'static str {
     }
 }
 
-/// One line a request: what changed something is a milestone, reading and events are not.
+/// One line a request: what changed something is a milestone; reading, events and refusals are not.
 fn line(method: &Method, path: &str, status: u16, elapsed: std::time::Duration, error: Option<&Error>) {
     let duration_ms = elapsed.as_secs_f64() * 1000.0;
     match error {
@@ -86,22 +97,16 @@ fn line(method: &Method, path: &str, status: u16, elapsed: std::time::Duration, 
         }
         Some(error) => {
             let code = error.code();
-            info!(status, duration_ms, code, "{method} {path} answered {status} {code}: {error}");
+            match error.kind() {
+                ErrorKind::Unavailable | ErrorKind::Timeout => {
+                    warn!(status, duration_ms, code, "{method} {path} answered {status} {code}: {error}");
+                }
+                _ => debug!(status, duration_ms, code, "{method} {path} answered {status} {code}: {error}"),
+            }
         }
         None if path.starts_with("/v1/workers") && *method != Method::GET => {
             info!(status, duration_ms, "{method} {path} answered {status}");
         }
         None => debug!(status, duration_ms, "{method} {path} answered {status}"),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

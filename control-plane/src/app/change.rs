@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use workmanager_core_domain::{GroupName, Topic, Worker, WorkerName};
+use workmanager_core_domain::{GroupName, Topic, Worker, WorkerName, ports::StoreError};
 
 use super::{App, Condition, Error, LimitsDraft, Problems, View, check, version::Memory};
 
@@ -203,10 +203,15 @@ impl App {
                 Ok(next)
             };
             let changed = app.update(id, &condition, edit).await;
-            match (&changed, renamed) {
-                (Ok(_), true) => app.release_name(&member.worker.name, id).await,
-                (Err(_), true) => app.release_name(&wanted.name, id).await,
-                (_, false) => {}
+            match &changed {
+                Ok(_) if renamed => app.release_name(&member.worker.name, id).await,
+                // It may have happened: both names stay claimed until the next start.
+                Ok(_) | Err(Error::Store(StoreError::Timeout)) => {}
+                Err(_) if renamed => app.release_name(&wanted.name, id).await,
+                Err(_) => {}
+            }
+            if let (Err(error), Some(version)) = (&changed, &version) {
+                app.discard(version, error).await;
             }
             let changed = changed?;
             app.settle(&changed.worker).await.ok();

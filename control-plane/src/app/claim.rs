@@ -1,7 +1,10 @@
 //! Idempotency keys: a repeated request gets the first one's answer, and one that died on its way is
 //! taken up where it was.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,8 @@ use super::{
     store::{self, Stored, is_conflict},
 };
 
+/// How often claims are looked through for old ones.
+const SWEEP: Duration = Duration::from_secs(3600);
 /// Largest body that is kept in the claim itself; larger ones become blobs.
 const INLINE: usize = 256 << 10;
 /// Largest blob that a body is cut into.
@@ -171,6 +176,18 @@ impl App {
             pieces.push(self.parts.blobs.put(body.slice(start..end)).await?);
         }
         Ok(Body::Pieces(pieces))
+    }
+
+    /// Removes old claims now and then, until the program stops.
+    pub fn keep_house(&self) {
+        let (app, stop) = (self.clone(), self.parts.tasks.stopping());
+        self.parts.tasks.spawn_infallible(async move {
+            while tokio::time::timeout(SWEEP, stop.cancelled()).await.is_err() {
+                if let Err(error) = app.sweep_claims().await {
+                    warn!("old idempotency claims are not removed: {error}");
+                }
+            }
+        });
     }
 
     /// Removes claims whose time is over.

@@ -87,7 +87,11 @@ impl App {
         }
         let next = member.worker.latest_version.saturating_add(1);
         let version = self.number(worker.id, next, prepared).await?;
-        self.activate(worker.id, &version, &condition).await
+        let activated = self.activate(worker.id, &version, &condition).await;
+        if let Err(error) = &activated {
+            self.discard(&version, error).await;
+        }
+        activated
     }
 
     /// Makes an earlier version the active one.

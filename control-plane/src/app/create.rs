@@ -15,7 +15,7 @@ use workmanager_core_kit::field::WORKER_NAME;
 use super::{
     App, Definition, Error, View,
     store::{self, Stored, is_conflict},
-    version::{self, MAX_WAIT, Prepared, manifest_of},
+    version::{self, Prepared, WAITS, manifest_of},
 };
 
 impl App {
@@ -51,8 +51,8 @@ impl App {
     pub(super) fn wait(&self, wait: Option<Duration>) -> Result<Duration, Error> {
         match wait {
             None => Ok(self.parts.settings.wait),
-            Some(wait) if wait <= MAX_WAIT => Ok(wait),
-            Some(_) => Err(Error::wait("?wait", MAX_WAIT)),
+            Some(wait) if WAITS.contains(&wait) => Ok(wait),
+            Some(_) => Err(Error::wait("?wait", &WAITS)),
         }
     }
 

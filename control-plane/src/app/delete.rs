@@ -1,6 +1,6 @@
 //! The end of a worker.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use tracing::{info, warn};
 use workmanager_core_domain::{Worker, ports::Expect};
@@ -9,9 +9,10 @@ use workmanager_core_kit::field::WORKER_NAME;
 use super::{
     App, Condition, Error,
     store::{self, Stored, is_conflict},
-    version::MAX_WAIT,
 };
 
+/// How long a caller may wait for attempts in flight.
+const DRAINS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(300);
 /// How often it is tried again when others change the worker.
 const TRIES: usize = 8;
 
@@ -23,8 +24,8 @@ impl App {
     /// `NoWorker`, `Revision`, or the store's; the worker is still there then.
     pub async fn delete(&self, reference: &str, condition: Condition, drain: Option<Duration>) -> Result<(), Error> {
         let drain = drain.unwrap_or(self.parts.settings.drain);
-        if drain > MAX_WAIT {
-            return Err(Error::wait("?drain", MAX_WAIT));
+        if !DRAINS.contains(&drain) {
+            return Err(Error::wait("?drain", &DRAINS));
         }
         let member = self.find(reference)?;
         condition.check(member.revision)?;

@@ -1,5 +1,7 @@
 //! What a use case can answer instead of doing it.
 
+use std::{ops::RangeInclusive, time::Duration};
+
 use workmanager_core_delivery::TargetError;
 use workmanager_core_domain::{
     ErrorKind,
@@ -210,6 +212,9 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// A fault of ours; the log has its place.
+    #[error("a use case panicked")]
+    Panicked,
     /// The server stops.
     #[error("the server was stopped before it was known how this ended")]
     Cut,
@@ -231,9 +236,10 @@ pub struct Invocation {
 }
 
 impl Error {
-    /// Something else than was expected of a caller's wait.
-    pub(super) fn wait(pointer: &str, limit: std::time::Duration) -> Self {
-        Self::Invalid(Problems::one(pointer, format!("must be at most {}", Span(limit))))
+    /// A caller's wait is out of its range.
+    pub(super) fn wait(pointer: &str, range: &RangeInclusive<Duration>) -> Self {
+        let (least, most) = (Span(*range.start()), Span(*range.end()));
+        Self::Invalid(Problems::one(pointer, format!("must be from {least} to {most}")))
     }
 
     fn own(&self) -> Result<Code, (ErrorKind, &'static str)> {
@@ -253,7 +259,7 @@ impl Error {
             Self::KeyInProgress => Code::KeyInProgress,
             Self::NoTailHistory => Code::NoTailHistory,
             Self::Damaged { .. } => Code::RecordDamaged,
-            Self::Encode { .. } => Code::Internal,
+            Self::Encode { .. } | Self::Panicked => Code::Internal,
             Self::Cut => Code::Stopping,
             Self::Target(error) => return Err((error.kind(), error.code())),
             Self::NotSettled(error) => return Err((error.kind(), error.code())),
@@ -274,4 +280,16 @@ impl Error {
     pub fn code(&self) -> &'static str {
         self.own().map_or_else(|(_, code)| code, Code::as_str)
     }
+}
+
+/// An error with all its causes, for the log.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

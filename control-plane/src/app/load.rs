@@ -13,6 +13,7 @@ use workmanager_core_domain::{
 
 use super::{
     Error,
+    error::chain,
     name::NameClaim,
     store::{self, is_conflict},
 };
@@ -57,17 +58,6 @@ fn unreadable(loaded: &mut Loaded, id: String, reason: &str) {
     error!("worker {id} is left out, its record cannot be read: {reason}");
     counter!("workmanager_records_unreadable_total", "collection" => Worker::COLLECTION.as_str()).increment(1);
     loaded.unreadable.push(id);
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 async fn all(records: &dyn Records, collection: Collection) -> Result<Vec<Record>, Error> {

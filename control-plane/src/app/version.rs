@@ -1,6 +1,6 @@
 //! Versions: code that has loaded once, numbered, and never changed.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use bytes::Bytes;
 use tracing::debug;
@@ -14,8 +14,8 @@ use super::{
     store::{self, is_conflict},
 };
 
-/// Longest wait for a verdict that a caller may ask for.
-pub(super) const MAX_WAIT: Duration = Duration::from_secs(300);
+/// How long a caller may wait for a verdict. Less than the least would blame slow machines on the code.
+pub(super) const WAITS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
 /// From this size on, hashing is done where it holds up nobody.
 const LARGE: usize = 256 << 10;
 
@@ -106,6 +106,15 @@ impl App {
                 Err(error) if is_conflict(&error) && number < u32::MAX => number += 1,
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Removes a version that was refused to become the active one, if it is sure that it is not.
+    pub(super) async fn discard(&self, Numbered(version): &Numbered, error: &Error) {
+        if matches!(error, Error::Revision { .. } | Error::Busy { .. }) {
+            let key = Version::key(version.worker, version.number);
+            // Left there, it is a version like any other that is not active.
+            store::delete::<Version>(&*self.parts.records, &key, Expect::Any).await.ok();
         }
     }
 

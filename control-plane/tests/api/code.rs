@@ -45,6 +45,15 @@ async fn code_comes_bare_as_a_code_source_or_as_in_a_new_worker() {
 }
 
 #[tokio::test]
+async fn code_of_exactly_the_limit_is_taken() {
+    let wm = Harness::start().await;
+    wm.worker("w").await;
+    let largest = vec![b'#'; 50 << 20];
+    let answer = wm.send(raw("PUT", "/v1/workers/w/code", "application/octet-stream", largest)).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
 async fn the_same_code_again_is_no_new_version() {
     let wm = Harness::start().await;
     wm.worker("w").await;

@@ -130,7 +130,7 @@ fn at_the_start() -> Vec<&'static str> {
     ];
     let mut codes: Vec<_> = options.iter().map(InvalidOptions::code).collect();
     codes.extend(stores.iter().map(Embedded::code));
-    codes.push("database-unreadable");
+    codes.extend(["database-unreadable", "function-unavailable", "system"]);
     codes
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{ECHO, Harness, base64};
+use crate::harness::{ECHO, Harness, base64, raw};
 
 fn names(body: &Value) -> Vec<&str> {
     body["workers"].as_array().unwrap().iter().map(|worker| worker["name"].as_str().unwrap()).collect()
@@ -77,10 +77,11 @@ async fn pages_follow_each_other_in_the_order_of_creation() {
 #[tokio::test]
 async fn a_page_ends_early_rather_than_carry_too_much_code() {
     let wm = Harness::start().await;
-    let content = base64(vec![b'#'; 12 << 20]);
     for name in ["a", "b", "c"] {
-        wm.create(&json!({"name": name, "codeSource": {"content": content}})).await;
+        wm.worker(name).await;
     }
+    let large = raw("PUT", "/v1/workers/b/code", "application/octet-stream", vec![b'#'; 17 << 20]);
+    wm.send(large).await.expect(200);
     let first = wm.get("/v1/workers").await.expect(200).json();
     assert_eq!(names(&first), ["a", "b"]);
     let path = format!("/v1/workers?cursor={}", first["nextCursor"].as_str().unwrap());

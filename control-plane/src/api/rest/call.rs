@@ -1,6 +1,6 @@
 //! A request as the handlers read it. Whatever is wrong with it becomes a problem document.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     body::Body,
@@ -9,7 +9,9 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::time::timeout;
 use uuid::Uuid;
+use workmanager_core_domain::units::Span;
 
 use super::{condition, idempotency::Seed, query::Query};
 use crate::{
@@ -21,6 +23,9 @@ use crate::{
 pub(super) const WITH_CODE: usize = 70 << 20;
 /// Most bytes of any other JSON body.
 pub(super) const PLAIN: usize = 1 << 20;
+
+/// How long a body may pause before it is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A request.
 pub(super) struct Call {
@@ -106,9 +111,24 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
     if length.is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => Err(Error::Plain(Code::BodyUnreadable, format!("the body cannot be read: {error}"))),
+    let unreadable = |why: String| Error::Plain(Code::BodyUnreadable, format!("the body cannot be read: {why}"));
+    let (mut body, mut pieces) = (Limited::new(body, limit), Vec::new());
+    loop {
+        let piece = timeout(PATIENCE, body.frame()).await;
+        match piece.map_err(|_| unreadable(format!("nothing more came within {}", Span(PATIENCE))))? {
+            None => return Ok(joined(pieces)),
+            // Trailers say nothing here.
+            Some(Ok(frame)) => pieces.extend(frame.into_data().ok()),
+            Some(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+            Some(Err(error)) => return Err(unreadable(error.to_string())),
+        }
+    }
+}
+
+/// The pieces as one; a body that came in one piece is not copied.
+fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    match pieces.len() {
+        0 | 1 => pieces.pop().unwrap_or_default(),
+        _ => pieces.concat().into(),
     }
 }
