@@ -166,3 +166,15 @@ fn name(signal: i32) -> Option<&'static str> {
     ];
     known.into_iter().find(|(known, _)| known.as_raw() == signal).map(|(_, name)| name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_is_said_in_words() {
+        assert_eq!(Exit::Code(3).to_string(), "exited with code 3");
+        assert_eq!(Exit::Signal(11).to_string(), "was killed by SIGSEGV (invalid memory access)");
+        assert_eq!(Exit::Signal(64).to_string(), "was killed by signal 64");
+    }
+}

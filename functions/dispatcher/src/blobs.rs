@@ -79,3 +79,41 @@ impl Blobs {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ones_written_first_go_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let blobs = Blobs::new(Some(directory.path()), 10);
+        let texts: [&[u8]; 3] = [b"four", b"five!", b"6"];
+        let [four, five, six] = texts.map(Digest::of);
+        blobs.put(&four, texts[0]);
+        // Whichever order the clock's resolution suggests, the oldest is this one.
+        let old = fs::File::open(directory.path().join("blobs").join(four.hex())).unwrap();
+        old.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        blobs.put(&five, texts[1]);
+        blobs.put(&six, texts[2]);
+        assert_eq!([four, five, six].map(|digest| blobs.get(&digest).is_some()), [true; 3], "10 bytes fit");
+        blobs.put(&Digest::of(b"more"), b"more");
+        assert_eq!(blobs.get(&four), None);
+        assert_eq!(blobs.get(&Digest::of(b"more")).as_deref(), Some(b"more".as_slice()));
+    }
+
+    #[test]
+    fn what_is_damaged_is_not_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let blobs = Blobs::new(Some(directory.path()), 1000);
+        let digest = Digest::of(b"good");
+        blobs.put(&digest, b"good");
+        fs::write(directory.path().join("blobs").join(digest.hex()), "bad").unwrap();
+        assert!(blobs.has(&digest));
+        assert_eq!(blobs.get(&digest), None);
+        assert!(!blobs.has(&digest), "it is removed");
+        let nowhere = Blobs::new(None, 1000);
+        nowhere.put(&digest, b"good");
+        assert_eq!(nowhere.get(&digest), None);
+    }
+}

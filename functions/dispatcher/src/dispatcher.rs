@@ -10,6 +10,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 use workmanager_core_domain::{EngineInfo, WorkerId, ports::Clock};
 use workmanager_core_frames::{
     AttemptHead, AttemptLimits, EngineAttemptHead, Frame, FrameError, Kind, Limits, LoadHead,
@@ -27,6 +28,9 @@ use crate::{
     pool::{Pool, Slot},
     workers::Workers,
 };
+
+/// Most output that is kept of one attempt, whatever the caller says.
+const MAX_LOG: usize = 1 << 20;
 
 /// How a dispatcher works.
 #[derive(Debug, Clone)]
@@ -74,6 +78,7 @@ pub struct Dispatcher {
     places: Arc<Semaphore>,
     pub(crate) clock: Arc<dyn Clock>,
     tasks: Tasks,
+    pub(crate) halt: CancellationToken,
 }
 
 impl Dispatcher {
@@ -89,6 +94,7 @@ impl Dispatcher {
             places: Arc::new(Semaphore::new(options.max_engines.max(1))),
             clock,
             tasks,
+            halt: CancellationToken::new(),
         }
     }
 
@@ -125,7 +131,7 @@ impl Dispatcher {
         let pool = self.workers.pool(worker, &worker_name, digest, Some(limits));
         let slot = pool.enter(Some(limits.concurrency as usize), deadline).await?;
         let run = Frame::new(Kind::Attempt, &EngineAttemptHead { attempt, event: &event, data }, body)?;
-        let log_bytes = usize::try_from(limits.log_bytes).unwrap_or(usize::MAX);
+        let log_bytes = usize::try_from(limits.log_bytes).unwrap_or(usize::MAX).min(MAX_LOG);
         let plan = |load, run| Plan { attempt: Some(attempt), load, run, timeout_ms: limits.timeout_ms };
         // A process that died while it was idle has not seen the attempt: the next one gets it.
         while let Some(mut idle) = pool.take_newest() {
@@ -135,14 +141,14 @@ impl Dispatcher {
             idle.process.begin(deadline, log_bytes, Limits::EVENTS);
             if idle.process.send(&run).await.is_ok() {
                 let lease = Lease { slot, process: idle.process, place: idle.place, tasks: self.tasks.clone() };
-                return Ok(Exchange::new(lease, plan(None, None), self.clock.clone()));
+                return Ok(Exchange::new(lease, plan(None, None), self.clock.clone(), self.halt.clone()));
             }
         }
         let code = pool.code(|| self.fetch.version(digest, &grant, deadline)).await?;
         let (mut lease, engine) = self.process(slot, &code, deadline).await?;
         lease.process.begin(deadline, log_bytes, Limits::CODE);
         let load = load_frame(engine.as_ref(), &pool, &code)?;
-        Ok(Exchange::new(lease, plan(Some(load), Some(run)), self.clock.clone()))
+        Ok(Exchange::new(lease, plan(Some(load), Some(run)), self.clock.clone(), self.halt.clone()))
     }
 
     /// A new process for `code`.
@@ -178,8 +184,9 @@ impl Dispatcher {
         }
     }
 
-    /// Ends all processes. Attempts that are under way keep theirs until they are dropped.
+    /// Ends all processes. Attempts that are under way are lost.
     pub async fn stop(&self) {
+        self.halt.cancel();
         let idle = self.workers.close();
         let stops = idle.into_iter().map(|idle| idle.process.stop(GOODBYE.min(Duration::from_millis(500))));
         join_all(stops).await;

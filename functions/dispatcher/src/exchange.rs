@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ::metrics::counter;
 use bytes::Bytes;
 use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
 use workmanager_core_domain::{
     AttemptId,
     outcome::{Failure, FailureKind},
@@ -51,6 +52,8 @@ pub struct Exchange {
     /// An answer of something else came: the process cannot be trusted to be in step.
     out_of_step: bool,
     clock: Arc<dyn Clock>,
+    /// Cancelled when nothing may run any more.
+    halt: CancellationToken,
 }
 
 #[derive(Deserialize)]
@@ -59,9 +62,9 @@ struct Named {
 }
 
 impl Exchange {
-    pub(crate) fn new(lease: Lease, plan: Plan, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(lease: Lease, plan: Plan, clock: Arc<dyn Clock>, halt: CancellationToken) -> Self {
         let phase = if plan.load.is_some() { Phase::Loading } else { Phase::Running };
-        Self { lease: Some(lease), plan, phase, out_of_step: false, clock }
+        Self { lease: Some(lease), plan, phase, out_of_step: false, clock, halt }
     }
 
     /// Waits for what happens next.
@@ -80,7 +83,12 @@ impl Exchange {
             {
                 return self.failed(ended).map(Step::Final);
             }
-            match lease.process.next().await {
+            let happening = tokio::select! {
+                biased;
+                happening = lease.process.next() => happening,
+                () = self.halt.cancelled() => Happening::Ended(Ended::Lost("the function was stopped".to_owned())),
+            };
+            match happening {
                 Happening::Output(piece) => {
                     if let Some(log) = self.log(piece)? {
                         return Ok(Step::Log(log));

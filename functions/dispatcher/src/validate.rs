@@ -60,7 +60,7 @@ impl Dispatcher {
         lease.process.begin(deadline, 0, Limits::CODE);
         let load = load_frame(engine.as_ref(), &pool, &code)?;
         let plan = Plan { attempt: None, load: Some(load), run: None, timeout_ms };
-        let mut exchange = Exchange::new(lease, plan, self.clock.clone());
+        let mut exchange = Exchange::new(lease, plan, self.clock.clone(), self.halt.clone());
         loop {
             if let Step::Final(frame) = exchange.next().await.map_err(Error::Frame)? {
                 return Ok(frame);

@@ -150,3 +150,48 @@ impl FromStr for Given {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Config, clap::Error> {
+        let matches = Config::augment_args(clap::Command::new("function").no_binary_name(true));
+        Config::from_arg_matches(&matches.try_get_matches_from(arguments)?)
+    }
+
+    #[test]
+    fn where_it_listens_is_an_address_or_an_inherited_socket() {
+        let listen = |text: &str| parse(&["--listen", text]).map(|config| config.listen());
+        assert_eq!(listen("stdin").unwrap(), Listen::Inherited);
+        assert_eq!(listen("0.0.0.0:8080").unwrap(), Listen::Address(([0, 0, 0, 0], 8080).into()));
+        assert!(listen("8080").unwrap_err().to_string().contains("neither ADDR:PORT nor stdin"));
+        let default = parse(&["--port", "9"]).unwrap().listen();
+        assert_eq!(default, Listen::Address(([127, 0, 0, 1], 9).into()));
+    }
+
+    #[test]
+    fn a_worker_is_given_with_its_file() {
+        let config = parse(&["--worker", "a=b=c.py", "--worker", "d=e.py"]).unwrap();
+        let given = |worker: &str, file: &str| Given { worker: worker.into(), file: file.into() };
+        assert_eq!(config.workers, [given("a", "b=c.py"), given("d", "e.py")]);
+        for bad in ["a", "=b", "a="] {
+            assert!(parse(&["--worker", bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_cache_is_where_the_platform_keeps_caches() {
+        let mut config = parse(&[]).unwrap();
+        (config.cache_dir, config.cache_home, config.home) = (None, None, Some("/home/u".into()));
+        assert_eq!(config.cache(), Some("/home/u/.cache/workmanager/function".into()));
+        config.cache_home = Some("/cache".into());
+        assert_eq!(config.cache(), Some("/cache/workmanager/function".into()));
+        config.cache_dir = Some("own".into());
+        assert_eq!(config.cache(), Some("own".into()));
+        (config.cache_dir, config.cache_home, config.home) = (None, None, Some("relative".into()));
+        assert_eq!(config.cache(), None);
+    }
+}

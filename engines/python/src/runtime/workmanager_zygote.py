@@ -32,10 +32,7 @@ def serve():
     parent = posix.getppid()
     posix.closerange(4, 1024)
     control = _socket.socket(fileno=3)
-    try:
-        control.send(RUNTIME.encode())
-    except OSError:  # The function process was gone before this one came up.
-        return
+    tell(control, RUNTIME.encode())
     todo = list(PREWARM)
     patience = IDLE
     while True:
@@ -47,7 +44,7 @@ def serve():
             prewarm(todo)
             if not todo:
                 patience = None
-                control.send(b"warm")
+                tell(control, b"warm")
             continue
         patience = IDLE if todo else None
         if not message:
@@ -57,6 +54,13 @@ def serve():
             return run_worker()
         for descriptor in descriptors:
             posix.close(descriptor)
+
+
+def tell(control, message):
+    try:
+        control.send(message)
+    except OSError:  # The function process is gone; the end of the stream says so too.
+        pass
 
 
 def prewarm(todo):

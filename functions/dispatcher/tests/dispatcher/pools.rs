@@ -4,6 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use futures_util::{FutureExt as _, future::join_all};
 use workmanager_core_domain::ErrorKind;
+use workmanager_core_frames::FailedWith;
 use workmanager_functions_dispatcher::Error;
 
 use crate::support::{ECHO, Harness, eventually, exists, finish};
@@ -116,6 +117,15 @@ async fn a_new_version_runs_beside_the_old_one() {
     assert_ne!(harness.run(1, new, "1").await.pid(), old_pid);
     assert_eq!(harness.dispatcher.loaded("worker-1").unwrap().digest, new);
     assert_eq!(harness.run(1, old, "1").await.pid(), old_pid, "a retry of the old one is still warm");
+}
+
+#[tokio::test]
+async fn an_attempt_under_way_is_lost_when_everything_is_stopped() {
+    let harness = Harness::new().await;
+    let (digest, _) = harness.store.version(WAITS);
+    let exchange = harness.begin(1, digest, "\"/never\"").await.unwrap();
+    let (answer, ()) = tokio::join!(finish(exchange), harness.dispatcher.stop());
+    assert!(matches!(answer.error().error, FailedWith::EngineLost { .. }), "{answer:?}");
 }
 
 #[tokio::test]

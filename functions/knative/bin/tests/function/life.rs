@@ -62,6 +62,8 @@ async fn what_takes_longer_than_the_grace_period_is_cut_off() {
     stop.await;
     let mut answer = Vec::new();
     tokio::time::timeout(LONG, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.contains("engine-lost") && answer.contains("the function was stopped"), "{answer}");
     assert_eq!(function.wait().code(), Some(0));
     assert_eq!(started_with(function.directory.path()), [] as [u32; 0]);
 }
