@@ -1,5 +1,7 @@
 //! `dev` with a file, as somebody who writes code sees it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
 use std::{fs, path::Path};
 
 use rustix::process::Signal;
