@@ -113,12 +113,15 @@ impl Nursery {
     }
 
     fn start_zygote(&self, state: &mut State) -> Result<Arc<Zygote>, SpawnError> {
+        let files = self.files(state)?;
         let executable = match state.executable.take() {
             Some(known) => known,
-            None => interpreter::find(self.options.python.as_deref(), self.options.path.as_deref())?,
+            None => {
+                let Options { python, path, cache } = &self.options;
+                interpreter::find(python.as_deref(), path.as_deref(), cache.as_deref())?
+            }
         };
         let executable = state.executable.insert(executable).clone();
-        let files = self.files(state)?;
         let zygote = Arc::new(Zygote::start(&executable, &files, &self.version, &self.wanted, &self.tasks)?);
         state.running = Some(zygote.clone());
         Ok(zygote)

@@ -185,8 +185,8 @@ mod tests {
     #[test]
     fn the_cache_is_where_the_platform_keeps_caches() {
         let mut config = parse(&[]).unwrap();
-        (config.cache_dir, config.cache_home, config.home) = (None, None, Some("/home/u".into()));
-        assert_eq!(config.cache(), Some("/home/u/.cache/workmanager/function".into()));
+        (config.cache_dir, config.cache_home, config.home) = (None, None, Some("/u".into()));
+        assert_eq!(config.cache(), Some("/u/.cache/workmanager/function".into()));
         config.cache_home = Some("/cache".into());
         assert_eq!(config.cache(), Some("/cache/workmanager/function".into()));
         config.cache_dir = Some("own".into());
