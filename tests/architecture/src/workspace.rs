@@ -49,7 +49,7 @@ pub struct Package {
 /// One line of a dependency table.
 #[derive(Debug, Clone)]
 pub struct Dependency {
-    /// The package that it names.
+    /// The name under which it is asked for.
     pub name: String,
     /// The table in which it stands.
     pub kind: DependencyKind,
@@ -167,7 +167,7 @@ impl Package {
     fn new(package: &cargo_metadata::Package, root: &Path) -> Option<Self> {
         let folder = package.manifest_path.parent()?.as_std_path().strip_prefix(root).ok()?;
         let dependency = |dependency: &cargo_metadata::Dependency| Dependency {
-            name: dependency.name.clone(),
+            name: dependency.rename.clone().unwrap_or_else(|| dependency.name.clone()),
             kind: match dependency.kind {
                 cargo_metadata::DependencyKind::Development => DependencyKind::Dev,
                 cargo_metadata::DependencyKind::Build => DependencyKind::Build,
