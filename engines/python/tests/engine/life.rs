@@ -203,29 +203,72 @@ async fn it_runs_without_a_cache() {
     assert_eq!(worker.json("1").await.data(), "1");
 }
 
-/// Every interpreter on this machine that can be had by the name of its version.
-#[tokio::test]
-async fn it_runs_on_every_python_that_is_here() {
-    let mut seen = Vec::new();
-    for minor in 9..=14 {
-        let name = PathBuf::from(format!("python3.{minor}"));
-        let harness = Harness::with(Options { python: Some(name), ..python() });
-        if let Err(error) = harness.engine.spawn(&harness.manifest).await {
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped 3.{minor}: {error}\n"));
-            continue;
-        }
-        let source = "
+/// `python3.N` on the path, or beside the shims of a version manager that is on the path.
+fn interpreter(minor: u32) -> Option<PathBuf> {
+    let name = format!("python3.{minor}");
+    let path = python().path?;
+    let folders: Vec<_> = std::env::split_paths(&path).collect();
+    let shims = folders.iter().filter(|folder| folder.ends_with("shims")).filter_map(|folder| folder.parent());
+    let managed = shims.filter_map(|root| std::fs::read_dir(root.join("versions")).ok()).flatten().flatten();
+    let folders = managed.map(|version| version.path().join("bin")).chain(folders.iter().cloned());
+    folders.map(|folder| folder.join(&name)).find(|file| file.is_file())
+}
+
+async fn runs_on(minor: u32) {
+    let Some(found) = interpreter(minor) else {
+        let skip = format!("SKIPPED: needs python3.{minor}: it is not on PATH\n");
+        std::io::Write::write_all(&mut std::io::stderr(), skip.as_bytes()).unwrap();
+        return;
+    };
+    let harness = Harness::with(Options { python: Some(found), ..python() });
+    let source = "
 def Process(event):
     if event['data'] is None: raise ValueError('none')
     return {'Type': 't', 'data': [event['data'], 1.5, 'h\u{e9}']}
 ";
-        let mut worker = harness.load(source).await;
-        assert_eq!(worker.json("{\"a\":[1]}").await.data(), "[{\"a\":[1]},1.5,\"h\u{e9}\"]", "3.{minor}");
-        let failure = worker.json("null").await.failure();
-        assert!(failure.stack.unwrap().contains("raise ValueError('none')"), "3.{minor}");
-        seen.push(harness.engine.info(MimeType::Python).runtime.unwrap());
-    }
-    assert!(!seen.is_empty(), "no interpreter at all");
+    let mut worker = harness.load(source).await;
+    assert_eq!(worker.json("{\"a\":[1]}").await.data(), "[{\"a\":[1]},1.5,\"h\u{e9}\"]");
+    let failure = worker.json("null").await.failure();
+    assert!(failure.stack.unwrap().contains("raise ValueError('none')"));
+    let coroutine = "
+import asyncio
+async def Process(event):
+    await asyncio.sleep(0)
+    return {'type': 't', 'data': 'async'}
+";
+    assert_eq!(harness.load(coroutine).await.json("1").await.data(), "\"async\"");
+    let runtime = harness.engine.info(MimeType::Python).runtime.unwrap();
+    assert!(runtime.starts_with(&format!("CPython 3.{minor}.")), "{runtime}");
+}
+
+#[tokio::test]
+async fn it_runs_on_python_3_9() {
+    runs_on(9).await;
+}
+
+#[tokio::test]
+async fn it_runs_on_python_3_10() {
+    runs_on(10).await;
+}
+
+#[tokio::test]
+async fn it_runs_on_python_3_11() {
+    runs_on(11).await;
+}
+
+#[tokio::test]
+async fn it_runs_on_python_3_12() {
+    runs_on(12).await;
+}
+
+#[tokio::test]
+async fn it_runs_on_python_3_13() {
+    runs_on(13).await;
+}
+
+#[tokio::test]
+async fn it_runs_on_python_3_14() {
+    runs_on(14).await;
 }
 
 /// Every process whose command names `cache`.
