@@ -176,3 +176,34 @@ impl IntoResponse for Problem {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use workmanager_core_domain::MimeType;
+    use workmanager_engines_host::SpawnError;
+
+    use super::*;
+
+    #[test]
+    fn every_code_of_the_function_is_explained() {
+        let text = String::new;
+        let errors = [
+            dispatcher::Error::Overloaded { worker: text(), reason: "" },
+            dispatcher::Error::GrantRefused { digest: text() },
+            dispatcher::Error::VersionUnavailable { digest: text(), reason: text() },
+            dispatcher::Error::VersionNotLoaded { worker: text() },
+            dispatcher::Error::NoEngine { mime_type: MimeType::Dll, reason: text() },
+            dispatcher::Error::Engine(SpawnError::Slow),
+            dispatcher::Error::WrongSource { found: text(), expected: text() },
+            dispatcher::Error::Frame(FrameError::Kind(0)),
+        ];
+        let failures = [FailedWith::EngineLost { message: text() }, FailedWith::TimedOut { limit_ms: 1 }];
+        let problems = errors.into_iter().map(Problem::from).chain(failures.into_iter().map(Problem::failed));
+        let problems = problems.chain([Problem::draining(), Problem::from(FrameError::Kind(0))]);
+        let document = include_str!("../../../docs/errors.md");
+        for problem in problems {
+            let code = problem.0.code;
+            assert!(document.contains(&format!("| `{code}` |")), "docs/errors.md does not explain `{code}`");
+        }
+    }
+}

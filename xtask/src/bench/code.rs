@@ -23,7 +23,7 @@ const EVENT: &str = "content-type: application/json\r\nce-specversion: 1.0\r\nce
 /// One call of `invoke` for each of many workers that the running function has never seen: from the
 /// request to the control plane to its answer.
 pub(super) fn cold(setting: &Setting<'_>) -> anyhow::Result<Vec<Row>> {
-    let binary = ours::built(&["--package", "workmanager"])?;
+    let binary = ours::built("workmanager")?;
     let folder = tempfile::tempdir()?;
     let [server, internal] = http::free_ports()?;
     let mut command = Command::new(&binary);

@@ -21,7 +21,7 @@ const WORKER: &str =
 
 /// The start of the program to the reply, with the event published at the first 200 of `/health`.
 pub(super) fn dev(setting: &Setting<'_>) -> anyhow::Result<Vec<Row>> {
-    let binary = ours::built(&["--package", "workmanager"])?;
+    let binary = ours::built("workmanager")?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("orders.py");
     std::fs::write(&file, WORKER)?;

@@ -9,22 +9,36 @@ use crate::check::cargo;
 
 const ECHO: &str = "def Process(event):\n    return {\"type\": \"echo\", \"data\": event[\"data\"]}\n";
 
-/// Builds a binary in release mode and says where it is.
-pub(super) fn built(arguments: &[&str]) -> anyhow::Result<PathBuf> {
+/// What is built: together, so that all share their dependencies.
+const TARGETS: [&str; 9] = [
+    "--package",
+    "workmanager",
+    "--package",
+    "workmanager-function",
+    "--package",
+    "workmanager-functions-knative",
+    "--bins",
+    "--example",
+    "bare_echo",
+];
+
+/// Builds everything in release mode and says where this binary is.
+pub(super) fn built(name: &str) -> anyhow::Result<PathBuf> {
     let mut command = cargo(&["build", "--release", "--locked", "--message-format", "json-render-diagnostics"]);
-    let output = command.args(arguments).stderr(std::process::Stdio::inherit()).output()?;
-    anyhow::ensure!(output.status.success(), "cargo build {} failed", arguments.join(" "));
+    let output = command.args(TARGETS).stderr(std::process::Stdio::inherit()).output()?;
+    anyhow::ensure!(output.status.success(), "the binaries do not build");
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();
     let executable = |line: &str| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     };
-    messages.lines().filter_map(executable).next_back().context("cargo built no binary")
+    let mut executables = messages.lines().filter_map(executable);
+    executables.find(|path| path.ends_with(name)).with_context(|| format!("cargo built no {name}"))
 }
 
 /// A function process with one worker, on its own.
 pub(super) fn function(concurrency: u32) -> anyhow::Result<Subject> {
-    let (binary, folder) = (built(&["--package", "workmanager-function"])?, tempfile::tempdir()?);
+    let (binary, folder) = (built("workmanager-function")?, tempfile::tempdir()?);
     let file = folder.path().join("echo.py");
     std::fs::write(&file, ECHO)?;
     let given = format!("echo={}", file.display());
@@ -42,7 +56,7 @@ pub(super) fn function(concurrency: u32) -> anyhow::Result<Subject> {
 
 /// The floor: HTTP, one pipe to a process that echoes, and nothing else.
 pub(super) fn bare_echo() -> anyhow::Result<Subject> {
-    let binary = built(&["--package", "workmanager-functions-knative", "--example", "bare_echo"])?;
+    let binary = built("bare_echo")?;
     let command = move |port: u16| {
         let mut command = Command::new(&binary);
         command.arg(format!("127.0.0.1:{port}"));
