@@ -7,9 +7,11 @@ mod binaries;
 pub mod doc_blocks;
 mod processes;
 mod server;
+mod tools;
 mod wait;
 
 pub use binaries::{function, workmanager};
 pub use processes::{command_line, descendants, is_alive};
 pub use server::{Answer, Server, Tail, base64};
+pub use tools::has;
 pub use wait::{eventually, within};

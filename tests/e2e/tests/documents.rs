@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use workmanager_tests_e2e::{
     Server,
     doc_blocks::{Block, block, parse, root},
-    workmanager,
+    has, workmanager,
 };
 
 /// The command with which the documents run this program.
@@ -35,6 +35,9 @@ fn dev_with_the_file_of(page: &str, name: &str) -> (Server, tempfile::TempDir) {
 
 #[test]
 fn the_readme_leads_from_nothing_to_a_reply() {
+    if !has("curl") {
+        return;
+    }
     // The one that holds every byte.
     assert!(include_str!("quick_start.rs").contains(&block("quick-start").text));
     let server = Server::dev(&[]);
@@ -50,6 +53,9 @@ fn the_readme_leads_from_nothing_to_a_reply() {
 
 #[test]
 fn getting_started_leads_from_a_file_to_its_replies() {
+    if !has("curl") {
+        return;
+    }
     assert_eq!(block("getting-started-dev").script(), format!("{RUN} dev orders.py"));
     let (server, _folder) = dev_with_the_file_of("docs/getting-started.md", "orders.py");
     let replies = server.tail("replies", "");
