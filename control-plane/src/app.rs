@@ -35,7 +35,6 @@ pub(crate) use check::escape;
 pub use claim::{Answer, Claimed, Hold, Request};
 pub use code::{CodeChange, HistoryEntry, HistoryPage};
 pub use definition::{CodeDraft, Definition, Draft, EngineDraft, LimitsDraft, MAX_CODE};
-pub(crate) use error::chain;
 pub use error::{Code, Error};
 pub use invoke::Reply;
 pub use list::{Cursor, Filter, Page};

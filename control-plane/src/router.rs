@@ -113,6 +113,12 @@ impl Router {
         self.keeper.topics()
     }
 
+    /// One of them.
+    #[must_use]
+    pub fn topic(&self, topic: &Topic) -> Option<TopicState> {
+        self.keeper.topic(topic)
+    }
+
     /// What was last seen of each worker's code.
     #[must_use]
     pub const fn board(&self) -> &Arc<Board> {

@@ -2,7 +2,6 @@
 
 use std::{
     error::Error,
-    fmt::Write as _,
     io::{IsTerminal as _, Write as _},
     sync::Arc,
 };
@@ -14,7 +13,7 @@ use workmanager_control_plane::{
     serve::{self, Folder, Operation, Options, Running, configuration},
 };
 use workmanager_core_kit::{
-    Tasks,
+    Tasks, chain,
     tasks::stop_signal,
     telemetry::{self, LogFormat},
 };
@@ -171,17 +170,6 @@ fn logs(operation: &Operation, default: &str) -> Result<(), telemetry::Error> {
     let format = if operation.log_json { LogFormat::Json } else { LogFormat::Text };
     let filter = operation.log.as_deref().unwrap_or(default);
     telemetry::logs(filter, format, std::io::stderr().is_terminal())
-}
-
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Says why the program cannot go on.

@@ -14,10 +14,10 @@ use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use tracing::{Instrument as _, debug, error, info, info_span, warn};
 use uuid::Uuid;
 use workmanager_core_domain::ErrorKind;
-use workmanager_core_kit::field::REQUEST_ID;
+use workmanager_core_kit::{chain, field::REQUEST_ID};
 
 use super::error::{Error, Refusal, document};
-use crate::app::{Code, chain};
+use crate::app::Code;
 
 /// The header that carries a request's id, both ways.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");

@@ -95,9 +95,8 @@ impl App {
         };
         let mut more = found.len() > limit;
         found.truncate(limit);
-        let states = self.states();
-        let (count, states) = (found.len(), &states);
-        let view = |member: Arc<Member>| async move { self.view_in(&member, states).await };
+        let count = found.len();
+        let view = |member: Arc<Member>| async move { self.view(&member).await };
         let mut read = stream::iter(found).map(view).buffered(READS);
         let (mut workers, mut size): (Vec<View>, usize) = (Vec::with_capacity(count), 0);
         while let Some(view) = read.next().await {

@@ -11,9 +11,10 @@ use workmanager_core_domain::{
     ports::{Clock, Collection, Expect, Record, Records, Revision},
 };
 
+use workmanager_core_kit::chain;
+
 use super::{
     Error,
-    error::chain,
     name::NameClaim,
     store::{self, is_conflict},
 };

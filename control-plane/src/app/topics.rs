@@ -28,14 +28,13 @@ impl App {
     /// # Errors
     /// The bus's.
     pub async fn topics(&self) -> Result<Vec<TopicView>, Error> {
-        let mut states = self.states();
         let mut topics: BTreeMap<Topic, TopicView> = BTreeMap::new();
         let snapshot = self.parts.roster.snapshot();
         for topic in snapshot.topics() {
             let members = snapshot.on(topic);
             let running = members.iter().filter(|member| member.worker.desired == Desired::Running).count();
             let workers = members.iter().map(|member| member.worker.name.to_string()).collect();
-            let (topic, state) = (topic.clone(), states.remove(topic));
+            let (topic, state) = (topic.clone(), self.parts.router.topic(topic));
             topics.insert(topic.clone(), TopicView { topic, state, workers, running, backlog: None });
         }
         for view in topics.values_mut().filter(|view| view.state.is_some()) {

@@ -1,11 +1,11 @@
 //! A worker as it is shown: its definition, its code, and what is true of it now.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::warn;
 use workmanager_core_delivery::{Member, Reach};
-use workmanager_core_domain::{Digest, Timestamp, Topic, Worker, ports::Revision, worker::Desired};
+use workmanager_core_domain::{Digest, Timestamp, Worker, ports::Revision, worker::Desired};
 
 use super::App;
 use crate::router::{IntakeState, TopicState};
@@ -63,22 +63,11 @@ pub struct View {
     pub code: Option<Bytes>,
 }
 
-/// The topics that are taken here, by name.
-pub(super) type States = HashMap<Topic, TopicState>;
-
 impl App {
     /// A worker as it is now.
     pub async fn view(&self, member: &Member) -> View {
-        self.view_in(member, &self.states()).await
-    }
-
-    pub(super) fn states(&self) -> States {
-        self.parts.router.topics().into_iter().map(|state| (state.topic.clone(), state)).collect()
-    }
-
-    pub(super) async fn view_in(&self, member: &Member, states: &States) -> View {
         let code = self.code(&member.worker.source).await;
-        let mut observed = self.observed(&member.worker, states);
+        let mut observed = self.observed(&member.worker);
         if code.is_none() && observed.state != ObservedState::Stopped {
             observed.state = ObservedState::Quarantined;
             observed.message = Some("its code cannot be read from the store".to_owned());
@@ -101,7 +90,7 @@ impl App {
         }
     }
 
-    fn observed(&self, worker: &Worker, states: &States) -> Observed {
+    fn observed(&self, worker: &Worker) -> Observed {
         use ObservedState::{Failed, Loading, Ready, Stopped};
         let told = |state, message: Option<String>, since| Observed { state, message, since };
         if worker.desired == Desired::Stopped {
@@ -110,16 +99,16 @@ impl App {
         if let Some(failure) = self.parts.router.board().get(worker.id) {
             return told(Failed, Some(failure.message), failure.since);
         }
-        for state in worker.topics.iter().filter_map(|topic| states.get(topic)) {
+        for state in worker.topics.iter().filter_map(|topic| self.parts.router.topic(topic)) {
             let TopicState { topic, since, error, .. } = state;
             match state.state {
                 IntakeState::Open => {}
                 IntakeState::Failing => {
                     let error = error.as_deref().unwrap_or("the bus refuses");
-                    return told(Failed, Some(format!("topic `{topic}` cannot be taken: {error}")), *since);
+                    return told(Failed, Some(format!("topic `{topic}` cannot be taken: {error}")), since);
                 }
                 IntakeState::Opening | IntakeState::Closed => {
-                    return told(Loading, Some(format!("topic `{topic}` is being opened")), *since);
+                    return told(Loading, Some(format!("topic `{topic}` is being opened")), since);
                 }
             }
         }

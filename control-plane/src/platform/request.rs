@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
-use serde_json::value::RawValue;
 use workmanager_core_delivery::Candidate;
 use workmanager_core_domain::attempt::Attempt;
 use workmanager_core_frames::{
@@ -15,8 +14,6 @@ use super::client::{Body, body};
 /// The request for one attempt. The event's data is sent from where it is.
 pub(super) fn attempt(attempt: &Attempt, grant: String) -> Result<Request<Body>, FrameError> {
     let malformed = |source| FrameError::Malformed { kind: Kind::Attempt, source };
-    let attributes = attempt.event.attributes_json().map_err(malformed)?;
-    let attributes = String::from_utf8_lossy(&attributes).into_owned();
     let data = attempt.event.data();
     let head = AttemptHead {
         attempt: attempt.id,
@@ -29,7 +26,7 @@ pub(super) fn attempt(attempt: &Attempt, grant: String) -> Result<Request<Body>,
             log_bytes: attempt.worker.limits.log_bytes.0,
             concurrency: attempt.worker.limits.concurrency.get(),
         },
-        event: RawValue::from_string(attributes).map_err(malformed)?,
+        event: attempt.event.attributes_raw().map_err(malformed)?,
         data: data.kind,
     };
     let frame = Frame::new(Kind::Attempt, &head, data.bytes.clone())?;

@@ -121,6 +121,11 @@ impl Keeper {
         error.unwrap_or_else(|| "the bus has not answered yet".to_owned())
     }
 
+    pub(super) fn topic(&self, topic: &Topic) -> Option<TopicState> {
+        let intake = self.intakes().get(topic).cloned();
+        intake.map(|intake| intake.state())
+    }
+
     pub(super) fn topics(&self) -> Vec<TopicState> {
         let intakes: Vec<_> = self.intakes().values().cloned().collect();
         intakes.iter().map(|intake| intake.state()).collect()

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{AttemptId, Digest, Event, Timestamp, Topic, Worker};
+use crate::{AttemptId, Digest, Event, Worker};
 
 /// What varies from attempt to attempt; everything else of a worker is in its version's manifest.
 #[derive(Debug, Clone)]
@@ -30,15 +30,4 @@ pub enum Lane {
     None,
     /// By the event's `partitionkey`.
     Key(Box<str>),
-}
-
-/// A delivery's first facts, from intake.
-#[derive(Debug, Clone)]
-pub struct Accepted {
-    /// The topic it came on.
-    pub topic: Topic,
-    /// The event.
-    pub event: Arc<Event>,
-    /// When the bus accepted it; `maxAge` counts from here.
-    pub accepted_at: Timestamp,
 }

@@ -1,6 +1,7 @@
 //! What every program of WorkManager needs: telemetry, named tasks, an ordered stop, an HTTP listener,
 //! and the real clock.
 
+mod chain;
 pub mod clock;
 pub mod field;
 pub mod http;
@@ -8,6 +9,7 @@ pub mod secret;
 pub mod tasks;
 pub mod telemetry;
 
+pub use chain::chain;
 pub use clock::{SystemClock, UuidV7};
 pub use secret::Secret;
 pub use tasks::{OnError, Tasks};

@@ -64,18 +64,6 @@ impl Tasks {
         self.tracker.spawn(task);
     }
 
-    /// How many tasks run.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.tracker.len()
-    }
-
-    /// Whether no task runs.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.tracker.is_empty()
-    }
-
     /// Waits until all tasks have ended, at most `grace`. Says whether they did.
     pub async fn drained(&self, grace: Duration) -> bool {
         self.tracker.close();

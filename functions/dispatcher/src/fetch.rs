@@ -12,6 +12,7 @@ use hyper_util::{
 };
 use tokio::time::{Instant, timeout_at};
 use workmanager_core_domain::{Digest, Manifest};
+use workmanager_core_kit::chain;
 
 use crate::{Code, Error, blobs::Blobs, metrics::FETCHES};
 
@@ -109,12 +110,6 @@ impl Call<'_> {
     fn unavailable(&self, reason: String) -> Error {
         Error::VersionUnavailable { digest: self.version.to_string(), reason }
     }
-}
-
-/// An error with its causes; the client's own text says little.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 pub(crate) async fn digest_of(bytes: Bytes) -> Option<Digest> {

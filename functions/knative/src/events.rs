@@ -9,7 +9,6 @@ use axum::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header::CONTENT_TYPE};
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tracing::info;
 use workmanager_core_domain::{
@@ -103,8 +102,6 @@ async fn run(function: &Function, loaded: &Loaded, event: Event) -> Result<Optio
 
 fn work(function: &Function, loaded: &Loaded, event: &Event) -> Result<Work, FrameError> {
     let malformed = |source| FrameError::Malformed { kind: Kind::Attempt, source };
-    let attributes = event.attributes_json().map_err(malformed)?;
-    let attributes = String::from_utf8(attributes).map_err(|error| FrameError::Io(std::io::Error::other(error)))?;
     let limits: AttemptLimits = loaded.limits.unwrap_or(function.limits);
     let head = AttemptHead {
         attempt: AttemptId::new(function.ids.next()),
@@ -113,7 +110,7 @@ fn work(function: &Function, loaded: &Loaded, event: &Event) -> Result<Work, Fra
         digest: loaded.digest,
         grant: String::new(),
         limits,
-        event: RawValue::from_string(attributes).map_err(malformed)?,
+        event: event.attributes_raw().map_err(malformed)?,
         data: event.data().kind,
     };
     let deadline = Instant::now() + Duration::from_millis(limits.timeout_ms);

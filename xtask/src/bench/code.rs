@@ -1,12 +1,6 @@
 //! New code in a running function: fetched, verified, loaded into a process of its own, run once.
 
-use std::{
-    fmt::Write as _,
-    net::SocketAddr,
-    os::unix::process::CommandExt as _,
-    process::{Command, Stdio},
-    time::Instant,
-};
+use std::{fmt::Write as _, net::SocketAddr, time::Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -17,20 +11,14 @@ use super::{
 };
 
 const JSON: &str = "content-type: application/json\r\n";
-const EVENT: &str = "content-type: application/json\r\nce-specversion: 1.0\r\nce-id: 1\r\nce-source: /bench\r\n\
-                     ce-type: bench\r\n";
 
 /// One call of `invoke` for each of many workers that the running function has never seen: from the
 /// request to the control plane to its answer.
 pub(super) fn cold(setting: &Setting<'_>) -> anyhow::Result<Vec<Row>> {
     let binary = ours::built("workmanager")?;
     let folder = tempfile::tempdir()?;
-    let [server, internal] = http::free_ports()?;
-    let mut command = Command::new(&binary);
-    command.args(["serve", "--function-idle", "3s", "--http-port", &server.port().to_string()]);
-    command.args(["--internal-port", &internal.port().to_string(), "--data-dir"]).arg(folder.path());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    let _program = Program(command.spawn()?);
+    let (mut command, server) = ours::control_plane(&binary, "serve", folder.path())?;
+    let _program = Program(command.args(["--function-idle", "3s"]).spawn()?);
     http::until("the program is healthy", || http::ask(server, "GET /health", "", "", 200).is_ok())?;
 
     let n = if setting.quick { 2 } else { 20 };
@@ -68,7 +56,7 @@ fn create(server: SocketAddr, number: usize) -> anyhow::Result<()> {
 
 fn invoke(server: SocketAddr, number: usize) -> anyhow::Result<()> {
     let line = format!("POST /v1/workers/worker-{number}/invoke");
-    let answer = http::ask(server, &line, EVENT, "{\"a\":1}", 200)?;
+    let answer = http::ask(server, &line, http::EVENT, "{\"a\":1}", 200)?;
     anyhow::ensure!(answer.contains(&number.to_string()), "{answer}");
     Ok(())
 }

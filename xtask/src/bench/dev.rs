@@ -1,12 +1,6 @@
 //! `dev FILE`, from the start of the program to the reply on the tail.
 
-use std::{
-    io::BufRead as _,
-    net::SocketAddr,
-    os::unix::process::CommandExt as _,
-    process::{Command, Stdio},
-    time::Instant,
-};
+use std::{io::BufRead as _, net::SocketAddr, time::Instant};
 
 use anyhow::Context as _;
 
@@ -28,14 +22,12 @@ pub(super) fn dev(setting: &Setting<'_>) -> anyhow::Result<Vec<Row>> {
     let n = if setting.quick { 2 } else { 20 };
     let mut samples = Vec::new();
     for round in 0..=n {
-        let [http, internal] = http::free_ports()?;
-        let mut command = Command::new(&binary);
-        command.args(["dev", "--http-port", &http.port().to_string(), "--internal-port", &internal.port().to_string()]);
-        command.arg("--data-dir").arg(folder.path().join(format!("data-{round}"))).arg(&file);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let data = folder.path().join(format!("data-{round}"));
+        let (mut command, server) = ours::control_plane(&binary, "dev", &data)?;
+        command.arg(&file);
         let start = Instant::now();
         let _program = Program(command.spawn()?);
-        replied(http)?;
+        replied(server)?;
         // The first round is unmeasured: byte code and pages are cached for all others alike.
         if round > 0 {
             samples.push(start.elapsed());
@@ -47,9 +39,8 @@ pub(super) fn dev(setting: &Setting<'_>) -> anyhow::Result<Vec<Row>> {
 fn replied(server: SocketAddr) -> anyhow::Result<()> {
     http::until("the program is healthy", || http::ask(server, "GET /health", "", "", 200).is_ok())?;
     let tail = http::open(server, "GET /v1/topics/replies/events?follow=true&since=0", "", "")?;
-    let headers = "content-type: application/json\r\nce-specversion: 1.0\r\nce-id: 1\r\nce-source: /bench\r\n\
-                   ce-type: bench\r\nce-replytopic: replies\r\n";
-    http::ask(server, "POST /v1/topics/orders/events", headers, "{\"a\":1}", 202)?;
+    let headers = format!("{}ce-replytopic: replies\r\n", http::EVENT);
+    http::ask(server, "POST /v1/topics/orders/events", &headers, "{\"a\":1}", 202)?;
     let mut lines = tail.lines().map_while(Result::ok);
     lines.find(|line| line.starts_with("data:") && line.contains("\"done\"")).context("no reply came").map(drop)
 }

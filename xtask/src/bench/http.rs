@@ -8,6 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The headers of an event in binary mode with JSON data.
+pub(super) const EVENT: &str = "content-type: application/json\r\nce-specversion: 1.0\r\nce-id: 1\r\n\
+                                ce-source: /bench\r\nce-type: bench\r\n";
 /// How long anything may take at all.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 

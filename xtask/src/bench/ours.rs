@@ -1,10 +1,15 @@
 //! Our own binaries, built as they are shipped.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    net::SocketAddr,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use anyhow::Context as _;
 
-use super::subject::Subject;
+use super::{http, subject::Subject};
 use crate::check::cargo;
 
 const ECHO: &str = "def Process(event):\n    return {\"type\": \"echo\", \"data\": event[\"data\"]}\n";
@@ -25,7 +30,7 @@ const TARGETS: [&str; 9] = [
 /// Builds everything in release mode and says where this binary is.
 pub(super) fn built(name: &str) -> anyhow::Result<PathBuf> {
     let mut command = cargo(&["build", "--release", "--locked", "--message-format", "json-render-diagnostics"]);
-    let output = command.args(TARGETS).stderr(std::process::Stdio::inherit()).output()?;
+    let output = command.args(TARGETS).stderr(Stdio::inherit()).output()?;
     anyhow::ensure!(output.status.success(), "the binaries do not build");
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();
     let executable = |line: &str| {
@@ -34,6 +39,16 @@ pub(super) fn built(name: &str) -> anyhow::Result<PathBuf> {
     };
     let mut executables = messages.lines().filter_map(executable);
     executables.find(|path| path.ends_with(name)).with_context(|| format!("cargo built no {name}"))
+}
+
+/// A command that runs a control plane on free ports, and where it will serve.
+pub(super) fn control_plane(binary: &Path, verb: &str, data: &Path) -> anyhow::Result<(Command, SocketAddr)> {
+    let [server, internal] = http::free_ports()?;
+    let mut command = Command::new(binary);
+    command.args([verb, "--http-port", &server.port().to_string(), "--internal-port", &internal.port().to_string()]);
+    command.arg("--data-dir").arg(data);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    Ok((command, server))
 }
 
 /// A function process with one worker, on its own.

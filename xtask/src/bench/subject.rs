@@ -12,9 +12,6 @@ use anyhow::Context as _;
 
 use super::http;
 
-const EVENT: &str = "content-type: application/json\r\nce-specversion: 1.0\r\nce-id: 1\r\nce-source: /bench\r\n\
-                     ce-type: bench\r\n";
-
 /// What is measured.
 pub(super) struct Subject {
     /// Its name, with its version.
@@ -64,7 +61,7 @@ impl Subject {
         let (line, mut ended) = (format!("POST {}", self.path), None);
         http::until(&format!("{} answers", self.name), || {
             ended = running.child.try_wait().ok().flatten();
-            ended.is_some() || http::ask(address, &line, EVENT, "{\"text\":\"hello\"}", 200).is_ok()
+            ended.is_some() || http::ask(address, &line, http::EVENT, "{\"text\":\"hello\"}", 200).is_ok()
         })?;
         anyhow::ensure!(ended.is_none(), "{} ended before it answered: {ended:?}", self.name);
         running.first_answer = start.elapsed();

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::value::RawValue;
 
 use super::{Data, InvalidEvent, MAX_EVENT};
 use crate::Timestamp;
@@ -145,6 +146,14 @@ impl Event {
     /// None that these types can cause.
     pub fn attributes_json(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(&AttributesJson(self))
+    }
+
+    /// The same, to be put into other JSON as it is.
+    ///
+    /// # Errors
+    /// None that these types can cause.
+    pub fn attributes_raw(&self) -> Result<Box<RawValue>, serde_json::Error> {
+        serde_json::value::to_raw_value(&AttributesJson(self))
     }
 }
 
