@@ -98,7 +98,7 @@ impl Router {
     ///
     /// # Errors
     /// Not so within `wait`.
-    pub async fn settled(&self, topics: &[Topic], wait: Duration) -> Result<(), NotSettled> {
+    pub async fn settled(&self, topics: impl IntoIterator<Item = &Topic>, wait: Duration) -> Result<(), NotSettled> {
         let deadline = tokio::time::Instant::now() + wait;
         for topic in topics {
             let settled = tokio::time::timeout_at(deadline, self.keeper.settled(topic)).await;

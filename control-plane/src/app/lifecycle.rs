@@ -1,7 +1,10 @@
 //! Start, stop, recovery, and what can run here.
 
-use tracing::info;
-use workmanager_core_domain::{EngineInfo, MimeType, Worker, WorkerId, worker::Desired};
+use std::collections::BTreeSet;
+
+use tracing::{info, warn};
+use workmanager_core_domain::{EngineInfo, MimeType, Topic, Worker, WorkerId, worker::Desired};
+use workmanager_core_kit::chain;
 
 use super::{
     App, Condition, Error, View, load,
@@ -47,7 +50,8 @@ impl App {
         settled.map_err(Error::NotSettled)
     }
 
-    /// Reads all workers again, as at a start, and says how many of them run.
+    /// Reads all workers again, as at a start, and says how many of them run. Their topics are taken
+    /// when this returns, or their workers say why not.
     ///
     /// # Errors
     /// The store's.
@@ -63,10 +67,15 @@ impl App {
                 parts.roster.remove(id);
             }
         }
-        let running =
-            parts.roster.snapshot().members().filter(|member| member.worker.desired == Desired::Running).count();
-        info!("recovered: {running} of {} workers run", loaded.ids.len());
-        Ok(running)
+        let roster = parts.roster.snapshot();
+        let running = || roster.members().filter(|member| member.worker.desired == Desired::Running);
+        let topics: BTreeSet<&Topic> = running().flat_map(|member| &member.worker.topics).collect();
+        if let Err(late) = parts.router.settled(topics, parts.settings.settle).await {
+            warn!("{}", chain(&late));
+        }
+        let count = running().count();
+        info!("recovered: {count} of {} workers run", loaded.ids.len());
+        Ok(count)
     }
 
     fn ids(&self) -> Vec<WorkerId> {
