@@ -133,7 +133,8 @@ fn settle(criterion: &mut Criterion) {
                         let key = Key::new(Collection::Event, delivery.event.id());
                         let puts = vec![Put { key, value: vec![b'x'; 512].into(), expect: Expect::Absent }];
                         let replies = vec![(topic("replies"), event())];
-                        let settlement = Settlement { replies, puts, ack: Some(delivery.token) };
+                        let settlement =
+                            Settlement { replies, puts, ack: Some(delivery.token), ..Settlement::default() };
                         store.settle(settlement).await.unwrap();
                     }
                 })

@@ -67,12 +67,17 @@ impl Work for DeleteRecord {
 
     fn run(&self, batch: &mut Batch<'_>) -> Result<(), Refusal> {
         check(&self.key, self.expect, current(batch, &self.key)?)?;
-        let freed = counted(batch, &self.key)?;
-        let sql = "DELETE FROM records WHERE collection = ?1 AND id = ?2";
-        batch.execute(sql, (self.key.collection.as_str(), &*self.key.id))?;
-        batch.counters.record_bytes = batch.counters.record_bytes.saturating_sub(freed);
-        Ok(())
+        Ok(remove(batch, &self.key)?)
     }
+}
+
+/// Deletes without looking.
+pub(crate) fn remove(batch: &mut Batch<'_>, key: &Key) -> rusqlite::Result<()> {
+    let freed = counted(batch, key)?;
+    let sql = "DELETE FROM records WHERE collection = ?1 AND id = ?2";
+    batch.execute(sql, (key.collection.as_str(), &*key.id))?;
+    batch.counters.record_bytes = batch.counters.record_bytes.saturating_sub(freed);
+    Ok(())
 }
 
 /// The revision of a record as the transaction sees it.

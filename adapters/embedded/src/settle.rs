@@ -2,7 +2,7 @@
 
 use workmanager_core_domain::{
     Topic,
-    ports::{DeliveryToken, Key, Put, Revision, SettleError, Settlement},
+    ports::{DeliveryToken, Expect, Key, Put, Removal, Revision, SettleError, Settlement},
 };
 
 use crate::{
@@ -15,16 +15,18 @@ use crate::{
 
 /// A settlement whose replies are ready for the log.
 pub(crate) struct Settle {
+    guards: Vec<(Key, Revision)>,
     replies: Vec<(Topic, Entry)>,
     puts: Vec<Put>,
+    removals: Vec<Removal>,
     ack: Option<DeliveryToken>,
 }
 
 impl Settle {
     pub(crate) fn new(settlement: Settlement) -> Result<Self, String> {
-        let Settlement { replies, puts, ack } = settlement;
+        let Settlement { guards, replies, puts, removals, ack } = settlement;
         let entry = |(topic, event)| Entry::new(&event).map(|entry| (topic, entry));
-        Ok(Self { replies: replies.into_iter().map(entry).collect::<Result<_, _>>()?, puts, ack })
+        Ok(Self { guards, replies: replies.into_iter().map(entry).collect::<Result<_, _>>()?, puts, removals, ack })
     }
 
     /// The first step that did not happen, which is the first there is: they happen together.
@@ -40,7 +42,7 @@ impl Settle {
     pub(crate) fn first_step(&self) -> FirstStep {
         match self {
             Self { replies, .. } if !replies.is_empty() => FirstStep::Publish,
-            Self { puts, .. } if !puts.is_empty() => FirstStep::Record,
+            Self { puts, removals, .. } if !(puts.is_empty() && removals.is_empty()) => FirstStep::Record,
             Self { .. } => FirstStep::Ack,
         }
     }
@@ -58,12 +60,21 @@ impl Work for Settle {
     type Output = ();
 
     fn run(&self, batch: &mut Batch<'_>) -> Result<(), Refusal> {
+        for (key, revision) in &self.guards {
+            records::check(key, Expect::Revision(*revision), records::current(batch, key)?)?;
+        }
+        for Removal { key, expect } in &self.removals {
+            records::check(key, *expect, records::current(batch, key)?)?;
+        }
         check_all(batch, &self.puts)?;
         for (topic, entry) in &self.replies {
             log::append(batch, topic, std::slice::from_ref(entry))?;
         }
         for put in &self.puts {
             records::write(batch, put)?;
+        }
+        for Removal { key, .. } in &self.removals {
+            records::remove(batch, key)?;
         }
         if let Some(token) = self.ack {
             acknowledge(batch, token)?;

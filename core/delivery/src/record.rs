@@ -138,7 +138,7 @@ pub(crate) fn resume(track: &Track) -> Option<State> {
 
 /// A worker that has just been matched.
 pub(crate) fn open(worker: &Worker) -> Track {
-    Track { worker: worker.name.as_str().to_owned(), attempts: Vec::new(), state: TrackState::Open }
+    Track { worker: worker.name.as_str().to_owned(), attempts: Vec::new(), redriven_at: None, state: TrackState::Open }
 }
 
 /// Takes `durable`, which somebody else wrote meanwhile, into `ours`: what is terminal there stays, and

@@ -26,9 +26,15 @@ pub struct EventRecord {
     pub accepted_at: Timestamp,
     /// When the last worker was done with it.
     pub finished_at: Option<Timestamp>,
+    /// How often it came again when every worker had been done with it, or it was parked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub duplicates: u32,
     /// What each worker of the topic did with it.
     pub workers: BTreeMap<WorkerId, Track>,
 }
+
+/// Half of a digest's hex digits.
+const HALF: usize = 32;
 
 /// One worker's part of an event's story.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +44,10 @@ pub struct Track {
     pub worker: String,
     /// Every attempt, oldest first.
     pub attempts: Vec<AttemptRecord>,
+    /// When it was taken up again from a dead letter: attempts before that do not count any more, and
+    /// its age counts from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redriven_at: Option<Timestamp>,
     /// Where it stands.
     pub state: TrackState,
 }
@@ -46,14 +56,14 @@ pub struct Track {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "state")]
 pub enum TrackState {
-    /// Attempts go on.
+    /// Attempts go on; a copy of the event that comes again takes it up.
     Open,
-    /// A retry waits for its time.
+    /// A retry waits for its time in a parked delivery.
     Waiting {
         /// When it is due.
         until: Timestamp,
     },
-    /// Kept for later, and why.
+    /// Kept for later in a parked delivery, and why.
     Parked {
         /// Why.
         reason: crate::parked::ParkReason,
@@ -165,18 +175,26 @@ impl EventRecord {
             topic,
             accepted_at,
             finished_at: None,
+            duplicates: 0,
             workers: BTreeMap::new(),
         }
     }
 
-    /// The key of the record of (source, id): a digest, because neither has a bounded alphabet.
+    /// The key of the record of (source, id): half a digest of each, because neither has a bounded
+    /// alphabet. The records of one id are together, whatever their sources.
     #[must_use]
     pub fn key(source: &str, id: &str) -> String {
-        let mut bytes = Vec::with_capacity(source.len() + id.len() + 1);
-        bytes.extend_from_slice(source.as_bytes());
-        bytes.push(0);
-        bytes.extend_from_slice(id.as_bytes());
-        Digest::of(&bytes).hex()
+        let mut key = Self::key_prefix(id);
+        key.push_str(&Digest::of(source.as_bytes()).hex()[..HALF]);
+        key
+    }
+
+    /// What the keys of all records of this id begin with.
+    #[must_use]
+    pub fn key_prefix(id: &str) -> String {
+        let mut prefix = Digest::of(id.as_bytes()).hex();
+        prefix.truncate(HALF);
+        prefix
     }
 
     /// Whether every worker is done with it.
@@ -189,6 +207,11 @@ impl EventRecord {
 impl Document for EventRecord {
     const COLLECTION: Collection = Collection::Event;
     const SCHEMA: u32 = 1;
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 mod micros {

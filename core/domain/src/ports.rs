@@ -12,8 +12,8 @@ mod records;
 
 pub use blobs::Blobs;
 pub use bus::{
-    Bus, BusError, Delivery, DeliveryToken, Put, SettleError, Settlement, Subscription, TailCapability, TailStream,
-    Tailed,
+    Bus, BusError, Delivery, DeliveryToken, Put, Removal, SettleError, Settlement, Subscription, TailCapability,
+    TailStream, Tailed,
 };
 pub use clock::{Clock, Ids};
 pub use records::{Collection, Expect, Key, Page, Record, Records, Revision, StoreError};

@@ -84,7 +84,9 @@ pub async fn what_was_refused_changed_nothing<F: Fixture<Store: Records + Bus>>(
         assert!(store.publish(&orders, &[event("refused")]).await.is_err());
         let put = Put { key: key("a"), value: tally("after"), expect: Expect::Any };
         let replies = vec![(orders.clone(), event("refused"))];
-        assert!(store.settle(Settlement { replies, puts: vec![put], ack: None }).await.is_err());
+        assert!(
+            store.settle(Settlement { replies, puts: vec![put], ack: None, ..Settlement::default() }).await.is_err()
+        );
         assert_eq!(store.injected().len(), 4);
     }
     let record = inner.get(&key("a")).await.unwrap().unwrap();
@@ -103,6 +105,7 @@ pub async fn a_settlement_without_an_answer_can_be_tried_again<F: Fixture<Store:
             replies: vec![(replies.clone(), event(id))],
             puts: vec![Put { key: key(id), value: tally("me"), expect: Expect::Absent }],
             ack: None,
+            ..Settlement::default()
         };
         assert!(store.settle(settlement.clone()).await.is_err());
         let again = store.settle(settlement).await;
@@ -148,6 +151,7 @@ async fn deliver_one<S: Records + Bus>(
         replies: vec![(replies.clone(), event("reply"))],
         puts: vec![Put { key: key.clone(), value: tally("me"), expect: Expect::Absent }],
         ack: Some(delivery.token),
+        ..Settlement::default()
     };
     store.settle(settlement).await.map_err(|error| text(&error))
 }

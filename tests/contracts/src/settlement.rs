@@ -36,6 +36,7 @@ pub async fn a_settlement_publishes_records_and_acknowledges<F: Fixture<Store: B
         replies: vec![(replies.clone(), event("reply"))],
         puts: vec![put("record", Expect::Absent)],
         ack: Some(delivery.token),
+        ..Settlement::default()
     };
     bus.settle(settlement).await.unwrap();
     assert_eq!(take(&mut listener).await.event.id(), "reply");
@@ -59,6 +60,7 @@ pub async fn a_conflict_means_that_nothing_happened<F: Fixture<Store: Bus + Reco
         replies: vec![(replies.clone(), event("reply"))],
         puts: vec![put("free", Expect::Absent), put("taken", Expect::Absent), put("other", Expect::Any)],
         ack: Some(delivery.token),
+        ..Settlement::default()
     };
     let result = bus.settle(settlement).await;
     assert!(is_conflict(&result), "{result:?}");
@@ -84,7 +86,7 @@ pub async fn a_conflict_is_not_the_neighbours_concern<F: Fixture<Store: Bus + Re
             let id = if i % 5 == 0 { "taken".to_owned() } else { format!("record{i}") };
             let puts = vec![put(&id, Expect::Absent)];
             let replies = vec![(topic("replies"), event(i))];
-            (i, bus.settle(Settlement { replies, puts, ack: Some(delivery.token) }).await)
+            (i, bus.settle(Settlement { replies, puts, ack: Some(delivery.token), ..Settlement::default() }).await)
         });
     }
     for (i, result) in settling.join_all().await {

@@ -37,7 +37,7 @@ fn attempted(number: u32, outcome: &str) -> AttemptRecord {
 }
 
 fn track(attempts: Vec<AttemptRecord>, state: TrackState) -> Track {
-    Track { worker: "w".into(), attempts, state }
+    Track { worker: "w".into(), attempts, redriven_at: None, state }
 }
 
 #[test]

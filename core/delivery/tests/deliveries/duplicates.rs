@@ -139,6 +139,8 @@ async fn an_attempt_that_fails_after_another_outcome_was_seen_is_not_made_again(
 /// The record as a process would write it in which `worker` was done first.
 fn done_elsewhere(mut record: EventRecord, worker: &str) -> EventRecord {
     let state = TrackState::Done { reply: None };
-    record.workers.insert(worker_id(worker), Track { worker: worker.to_owned(), attempts: Vec::new(), state });
+    record
+        .workers
+        .insert(worker_id(worker), Track { worker: worker.to_owned(), attempts: Vec::new(), redriven_at: None, state });
     record
 }

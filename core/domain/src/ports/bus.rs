@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{Expect, Key, StoreError};
+use super::{Expect, Key, Revision, StoreError};
 use crate::{ErrorKind, Event, Timestamp, Topic, subscription::Interest};
 
 /// Names one delivery to the bus it came from.
@@ -39,15 +39,28 @@ pub struct Put {
     pub expect: Expect,
 }
 
-/// The end of a delivery, or of one attempt of it. The adapter carries it out in this order: replies
-/// published, records written, delivery acknowledged. The embedded adapter does all in one
-/// transaction; others stop at the first step that fails and say which it was.
+/// A record to be deleted with an outcome.
+#[derive(Debug, Clone)]
+pub struct Removal {
+    /// Which.
+    pub key: Key,
+    /// Under which condition.
+    pub expect: Expect,
+}
+
+/// The end of a delivery, or of one attempt of it. The adapter carries it out in this order: guards
+/// looked at, replies published, records written, records deleted, delivery acknowledged. The embedded
+/// adapter does all in one transaction; others stop at the first step that fails and say which it was.
 #[derive(Debug, Clone, Default)]
 pub struct Settlement {
+    /// Records that must be as they were read; else nothing happens, as with a put's condition.
+    pub guards: Vec<(Key, Revision)>,
     /// Events to publish first.
     pub replies: Vec<(Topic, Arc<Event>)>,
     /// Records to write then.
     pub puts: Vec<Put>,
+    /// Records to delete then.
+    pub removals: Vec<Removal>,
     /// The delivery to acknowledge at last; `None` while it stays open.
     pub ack: Option<DeliveryToken>,
 }

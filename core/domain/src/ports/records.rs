@@ -4,11 +4,13 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::ErrorKind;
 
 /// The kinds of records. A store may map each to a table, a key prefix or a partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Collection {
     /// Worker definitions, by worker id.
     Worker,
@@ -16,17 +18,36 @@ pub enum Collection {
     Version,
     /// Name claims: the name maps to the worker id.
     Name,
-    /// Event records, by the digest of (source, id).
+    /// Event records, by the digests of id and source.
     Event,
+    /// Deliveries that are kept for later, by partition and event.
+    Parked,
     /// Dead letters, by id.
     DeadLetter,
+    /// Who may run a group's workers, by the group's name.
+    Lease,
+    /// Records that cannot be read, by collection and id.
+    Quarantine,
+    /// Second copies of definitions, by collection and id.
+    Copy,
     /// First answers to idempotent requests, by key.
     Claim,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 6] = [Self::Worker, Self::Version, Self::Name, Self::Event, Self::DeadLetter, Self::Claim];
+    pub const ALL: [Self; 10] = [
+        Self::Worker,
+        Self::Version,
+        Self::Name,
+        Self::Event,
+        Self::Parked,
+        Self::DeadLetter,
+        Self::Lease,
+        Self::Quarantine,
+        Self::Copy,
+        Self::Claim,
+    ];
 
     /// The stable name, for stores and messages.
     #[must_use]
@@ -36,7 +57,11 @@ impl Collection {
             Self::Version => "version",
             Self::Name => "name",
             Self::Event => "event",
+            Self::Parked => "parked",
             Self::DeadLetter => "dead-letter",
+            Self::Lease => "lease",
+            Self::Quarantine => "quarantine",
+            Self::Copy => "copy",
             Self::Claim => "claim",
         }
     }
@@ -162,7 +187,8 @@ impl StoreError {
     }
 }
 
-/// A store of small records (up to 1 MiB), strongly consistent per key.
+/// A store of records, strongly consistent per key. Most have some KiB; one that holds an event and a
+/// reply of the largest size has up to 4 MiB, and an adapter chunks it where its store needs that.
 #[async_trait]
 pub trait Records: Send + Sync {
     /// The record, or `None` if it was never written or is deleted.
