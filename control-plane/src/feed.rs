@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::broadcast;
-use workmanager_core_domain::{Event, Topic, WorkerName, dead_letter, outcome::LogLine};
+use workmanager_core_domain::{AttemptId, Event, Topic, WorkerName, dead_letter, outcome::LogLine};
 
 /// How many happenings a slow watcher may be behind.
 const BACKLOG: usize = 1024;
@@ -25,6 +25,8 @@ pub enum Happening {
         worker: WorkerName,
         /// On what.
         event: Arc<Event>,
+        /// The attempt's id.
+        id: AttemptId,
         /// 1, 2, 3, …
         number: u32,
         /// The outcome's code.

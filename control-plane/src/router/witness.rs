@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use workmanager_core_delivery::{Sight, Witness};
-use workmanager_core_domain::{Event, Outcome, Worker, outcome::Report};
+use workmanager_core_domain::{AttemptId, Event, Outcome, Worker, outcome::Report};
 
 use super::Board;
 use crate::feed::{Feed, Happening};
@@ -28,7 +28,7 @@ impl Witness for Watchers {
 fn happening(sight: &Sight<'_>) -> Happening {
     match *sight {
         Sight::Accepted { topic, event } => Happening::Accepted { topic: topic.clone(), event: event.clone() },
-        Sight::Attempted { worker, event, number, report } => attempted(worker, event, number, report),
+        Sight::Attempted { worker, event, id, number, report } => attempted(worker, event, id, number, report),
         Sight::Replied { worker, topic, reply } => {
             Happening::Replied { worker: worker.name.clone(), topic: topic.cloned(), event: reply.clone() }
         }
@@ -38,7 +38,7 @@ fn happening(sight: &Sight<'_>) -> Happening {
     }
 }
 
-fn attempted(worker: &Worker, event: &Arc<Event>, number: u32, report: &Report) -> Happening {
+fn attempted(worker: &Worker, event: &Arc<Event>, id: AttemptId, number: u32, report: &Report) -> Happening {
     let stack = match &report.outcome {
         Outcome::Failed(failure) => failure.stack.clone(),
         Outcome::Replied(_)
@@ -51,6 +51,7 @@ fn attempted(worker: &Worker, event: &Arc<Event>, number: u32, report: &Report) 
     Happening::Attempted {
         worker: worker.name.clone(),
         event: event.clone(),
+        id,
         number,
         outcome: report.outcome.code(),
         message: report.outcome.message(),

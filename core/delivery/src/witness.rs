@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use workmanager_core_domain::{Event, Topic, Worker, dead_letter::Reason, outcome::Report};
+use workmanager_core_domain::{AttemptId, Event, Topic, Worker, dead_letter::Reason, outcome::Report};
 
 /// Something that happened to a delivery. Everything is borrowed: to look away costs nothing.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub enum Sight<'a> {
         worker: &'a Worker,
         /// On this event.
         event: &'a Arc<Event>,
+        /// The attempt's id.
+        id: AttemptId,
         /// 1, 2, 3, …
         number: u32,
         /// How it went.

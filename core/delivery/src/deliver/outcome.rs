@@ -51,7 +51,7 @@ impl Run<'_> {
         let (ports, worker) = (&self.deliveries.ports, &member.worker);
         let number = tries.begun.saturating_add(1);
         metrics::attempted(&report.outcome, report.duration);
-        ports.witness.saw(&Sight::Attempted { worker, event: &self.delivery.event, number, report: &report });
+        ports.witness.saw(&Sight::Attempted { worker, event: &self.delivery.event, id, number, report: &report });
         self.legs[leg].worker = worker.clone();
         if self.ledger.has_outcome_of(worker.id) {
             self.step(leg, Input::Overtake)?;

@@ -91,7 +91,7 @@ fn time(now: Timestamp) -> String {
 pub(super) fn describe(happening: &Happening) -> Line {
     match happening {
         Happening::Accepted { topic, event } => Line::plain("event", format!("{topic}  {}", shown(event))),
-        Happening::Attempted { worker, event, number, outcome, message, stack, duration, logs } => {
+        Happening::Attempted { worker, event, id: _, number, outcome, message, stack, duration, logs } => {
             let again = if *number > 1 { format!(", attempt {number}") } else { String::new() };
             let text = format!("{worker}  {outcome} in {} ms{again}  ({})", millis(*duration), event.id());
             let mut line = Line::new(mood(outcome), if mood(outcome) == Mood::Good { "done" } else { "failed" }, text);

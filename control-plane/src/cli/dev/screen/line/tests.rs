@@ -24,6 +24,7 @@ fn attempted(outcome: &'static str, number: u32, message: &str, stack: Option<&s
     Happening::Attempted {
         worker: "orders".parse().unwrap(),
         event: event("7", b"{}"),
+        id: "att_0199a3b0-7c1e-7000-8000-000000000001".parse().unwrap(),
         number,
         outcome,
         message: message.into(),
