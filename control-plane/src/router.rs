@@ -4,6 +4,7 @@
 mod board;
 mod intake;
 mod keeper;
+mod parked;
 mod topic;
 mod witness;
 
@@ -14,8 +15,10 @@ use keeper::Keeper;
 pub use topic::{IntakeState, TopicState};
 use workmanager_core_delivery::{Deliveries, Ports, Roster, Settings, Target};
 use workmanager_core_domain::{
-    ErrorKind, Topic,
-    ports::{Bus, Clock, Ids, Records},
+    ErrorKind, Event, Topic, WorkerId,
+    dead_letter::DeadLetter,
+    parked::Pinned,
+    ports::{Bus, Clock, Ids, Records, StoreError},
 };
 use workmanager_core_kit::Tasks;
 
@@ -88,8 +91,14 @@ impl Router {
         let witness = Arc::new(witness::Watchers { feed, board: board.clone() });
         let ports = Ports { bus, records, target, clock, ids, roster, witness };
         let deliveries = Arc::new(Deliveries::new(ports.clone(), settings));
-        let keeper = Arc::new(Keeper::new(ports, deliveries, tasks.clone()));
-        tasks.spawn_infallible(keeper.clone().keep());
+        let keeper = Arc::new(Keeper::new(ports, deliveries.clone(), tasks.clone()));
+        let (keeping, all) = (keeper.clone(), tasks.clone());
+        tasks.spawn_infallible(async move {
+            // Before any topic is taken, so that what is parked keeps its place in front.
+            if parked::restore(&deliveries, &all).await {
+                tokio::join!(keeping.keep(), parked::run(deliveries, all));
+            }
+        });
         Self { keeper, board }
     }
 
@@ -117,6 +126,27 @@ impl Router {
     #[must_use]
     pub fn topic(&self, topic: &Topic) -> Option<TopicState> {
         self.keeper.topic(topic)
+    }
+
+    /// Sends a dead letter round again, for its worker alone: `version` runs, or the active one. The
+    /// letter is gone when this returns.
+    ///
+    /// # Errors
+    /// The store's: the letter may still be there then, and doing it again is fine.
+    pub async fn redrive(&self, letter: &DeadLetter, version: Option<Pinned>) -> Result<(), StoreError> {
+        self.keeper.deliveries.redrive(letter, version).await
+    }
+
+    /// The events with this id that are being delivered now, with their topics.
+    #[must_use]
+    pub fn in_flight(&self, id: &str) -> Vec<(Topic, Arc<Event>)> {
+        self.keeper.deliveries.in_flight(id)
+    }
+
+    /// How long the pause of a worker whose engine died again and again lasts yet, if there is one.
+    #[must_use]
+    pub fn pause(&self, worker: WorkerId) -> Option<Duration> {
+        self.keeper.deliveries.pause(worker)
     }
 
     /// What was last seen of each worker's code.

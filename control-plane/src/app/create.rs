@@ -8,7 +8,7 @@ use workmanager_core_domain::{
     Digest, Version, Worker, WorkerId,
     ports::{Expect, Revision, StoreError},
     version::VersionStatus,
-    worker::Desired,
+    worker::{Desired, Ordering},
 };
 use workmanager_core_kit::field::WORKER_NAME;
 
@@ -106,6 +106,7 @@ impl App {
             tags,
             engine,
             isolation,
+            ordering: Ordering::default(),
             limits,
             desired: if start { Desired::Running } else { Desired::Stopped },
             started_once: start,

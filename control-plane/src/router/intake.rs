@@ -14,7 +14,7 @@ use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use workmanager_core_delivery::{Deliveries, Ending, Pending, Room, policy::Backoff};
+use workmanager_core_delivery::{Deliveries, Ending, Pending, policy::Backoff};
 use workmanager_core_domain::{
     Timestamp, Topic,
     ports::{BusError, Delivery, Subscription},
@@ -54,7 +54,7 @@ pub(super) struct Intake {
     duplicates: AtomicU64,
 }
 
-type Flight = Pin<Box<dyn Future<Output = Ending> + Send>>;
+pub(super) type Flight = Pin<Box<dyn Future<Output = Ending> + Send>>;
 type Flights = FuturesUnordered<Flight>;
 
 /// Why an opened intake does not go on.
@@ -235,17 +235,23 @@ impl Intake {
             tokio::select! {
                 Some(ending) = flights.next(), if !flights.is_empty() => {
                     self.landed(ending, flights.len());
-                    if ending == Ending::Pending(Pending::NobodyRuns) {
-                        return Stopped::LeftAlone;
+                    match ending {
+                        Ending::Acknowledged | Ending::Duplicate | Ending::Parked => {}
+                        Ending::Pending(Pending::Closing) => {}
+                        Ending::Pending(Pending::NobodyRuns | Pending::Fenced) => return Stopped::LeftAlone,
+                        Ending::Pending(Pending::Broken) => {
+                            return Stopped::Failed("a delivery has ended in a mistake of our own".into());
+                        }
                     }
                 }
-                taken = subscription.next(), if waiting.is_none() && !is_full => match taken {
+                taken = next(&keeper.deliveries, &self.topic, &mut subscription), if waiting.is_none() && !is_full => match taken {
                     Some(Ok(delivery)) => waiting = Some(delivery),
                     Some(Err(error)) => return Stopped::Failed(describe(&error)),
                     None => return Stopped::Failed("the bus has ended the subscription".into()),
                 },
                 room = keeper.deliveries.room(), if waiting.is_some() => if let Some(delivery) = waiting.take() {
-                    flights.push(fly(keeper.deliveries.clone(), delivery, room, closing.clone()));
+                    let (deliveries, closing) = (keeper.deliveries.clone(), closing.clone());
+                    flights.push(fly(async move { deliveries.deliver(delivery, room, &closing).await }));
                     self.accepted.fetch_add(1, Ordering::Relaxed);
                     self.in_flight.store(flights.len() as u64, Ordering::Relaxed);
                 },
@@ -278,7 +284,7 @@ impl Intake {
     fn landed(&self, ending: Ending, in_flight: usize) {
         self.in_flight.store(in_flight as u64, Ordering::Relaxed);
         match ending {
-            Ending::Acknowledged => self.acknowledged.fetch_add(1, Ordering::Relaxed),
+            Ending::Acknowledged | Ending::Parked => self.acknowledged.fetch_add(1, Ordering::Relaxed),
             Ending::Duplicate => {
                 self.duplicates.fetch_add(1, Ordering::Relaxed);
                 self.acknowledged.fetch_add(1, Ordering::Relaxed)
@@ -298,12 +304,22 @@ impl Intake {
     }
 }
 
+/// The next delivery, once somebody has a place for it: until then the bus keeps it.
+async fn next(
+    deliveries: &Deliveries,
+    topic: &Topic,
+    subscription: &mut Box<dyn Subscription>,
+) -> Option<Result<Delivery, BusError>> {
+    deliveries.place(topic).await;
+    subscription.next().await
+}
+
 /// One delivery. A mistake that panics costs this delivery only, not the topic.
-fn fly(deliveries: Arc<Deliveries>, delivery: Delivery, room: Room, closing: CancellationToken) -> Flight {
+pub(super) fn fly(delivery: impl Future<Output = Ending> + Send + 'static) -> Flight {
     Box::pin(async move {
-        let ending = AssertUnwindSafe(deliveries.deliver(delivery, room, &closing)).catch_unwind().await;
+        let ending = AssertUnwindSafe(delivery).catch_unwind().await;
         ending.unwrap_or_else(|_| {
-            error!("a delivery has panicked; its event will come again after a restart");
+            error!("a delivery has panicked; its event will come again");
             Ending::Pending(Pending::Broken)
         })
     })

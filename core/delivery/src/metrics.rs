@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-use workmanager_core_domain::{Outcome, dead_letter::Reason, ports::SettleError};
+use workmanager_core_domain::{Outcome, dead_letter::Reason, parked::ParkReason, ports::SettleError};
 
 /// Decisions of the plan, by result.
 const MATCHES: &str = "workmanager_matches_total";
@@ -28,6 +28,13 @@ const IN_FLIGHT: &str = "workmanager_deliveries_in_flight";
 /// Event records that could not be read and were written anew.
 const DAMAGED: &str = "workmanager_event_records_damaged_total";
 
+/// Deliveries that were kept for later, by why.
+const PARKED: &str = "workmanager_parked_total";
+/// Deliveries that are kept for later now.
+const PARKED_NOW: &str = "workmanager_parked_deliveries";
+/// Pauses of workers whose engines died again and again.
+const CIRCUIT_OPENED: &str = "workmanager_circuit_opened_total";
+
 /// Tells the recorder what each number means.
 pub(crate) fn describe() {
     describe_counter!(MATCHES, "decisions whether an event is for a worker, by result");
@@ -40,6 +47,9 @@ pub(crate) fn describe() {
     describe_counter!(DELIVERIES, "deliveries that ended here, by how");
     describe_histogram!(DELIVERY_DURATION, Unit::Seconds, "how long deliveries took, from the bus to their end here");
     describe_gauge!(IN_FLIGHT, "deliveries that have not ended");
+    describe_counter!(PARKED, "workers' parts of deliveries that were kept for later, by why");
+    describe_gauge!(PARKED_NOW, "deliveries that are kept for later now");
+    describe_counter!(CIRCUIT_OPENED, "pauses of workers whose engines died again and again");
     describe_counter!(DAMAGED, "event records that could not be read and were written anew");
 }
 
@@ -65,6 +75,7 @@ pub(crate) enum Route {
 pub(crate) enum End {
     Acknowledged,
     Duplicate,
+    Parked,
     Pending,
 }
 
@@ -109,6 +120,18 @@ pub(crate) fn settle_failed(error: &SettleError) {
     counter!(SETTLE_FAILURES, "step" => step).increment(1);
 }
 
+pub(crate) fn parked(reason: ParkReason) {
+    counter!(PARKED, "reason" => reason.code()).increment(1);
+}
+
+pub(crate) fn parked_now(count: usize) {
+    gauge!(PARKED_NOW).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+}
+
+pub(crate) fn circuit_opened() {
+    counter!(CIRCUIT_OPENED).increment(1);
+}
+
 pub(crate) fn record_damaged() {
     counter!(DAMAGED).increment(1);
 }
@@ -121,6 +144,7 @@ pub(crate) fn ended(end: End, duration: Duration) {
     let end = match end {
         End::Acknowledged => "acknowledged",
         End::Duplicate => "duplicate",
+        End::Parked => "parked",
         End::Pending => "pending",
     };
     gauge!(IN_FLIGHT).decrement(1.0);

@@ -26,11 +26,11 @@ const ATTEMPTS: usize = 128;
 const RECORD: usize = 1_000_000;
 
 /// One attempt, for the record.
-pub(crate) fn attempt(id: AttemptId, number: u32, worker: &Worker, report: &Report) -> AttemptRecord {
+pub(crate) fn attempt(id: AttemptId, number: u32, version: u32, report: &Report) -> AttemptRecord {
     AttemptRecord {
         id,
         number,
-        version: worker.version,
+        version,
         digest: report.digest,
         started_at: report.started_at,
         duration: report.duration,
@@ -112,28 +112,33 @@ pub(crate) fn structured(event: &Event) -> Result<String, InvalidEvent> {
     String::from_utf8(bytes).map_err(|_| InvalidEvent::Utf8 { what: "the event".into() })
 }
 
-/// How far a worker had come.
+/// How far a worker had come. What was before it was sent round again does not count.
 pub(crate) fn tries(track: &Track) -> Tries {
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let attempts = || track.attempts.iter().filter(|attempt| Some(attempt.started_at) >= track.redriven_at);
     Tries {
         begun: track.attempts.last().map_or(0, |attempt| attempt.number),
-        counted: count(track.attempts.iter().filter(|attempt| policy::counts(&attempt.outcome)).count()),
-        retries: count(track.attempts.len()),
+        counted: count(attempts().filter(|attempt| policy::counts(&attempt.outcome)).count()),
+        retries: count(attempts().count()),
     }
 }
 
-/// Where a worker goes on; `None` if it is done.
+/// Where a copy from the bus goes on; `None` if the worker is done, or a parked delivery goes on.
 pub(crate) fn resume(track: &Track) -> Option<State> {
-    let tries = tries(track);
     match track.state {
-        TrackState::Open => Some(State::Matched { tries }),
-        TrackState::Waiting { until } => Some(State::Waiting { tries, until }),
-        TrackState::Parked { reason } => Some(State::Parked { tries, reason }),
-        TrackState::Done { .. }
+        TrackState::Open => Some(State::Matched { tries: tries(track) }),
+        TrackState::Waiting { .. }
+        | TrackState::Parked { .. }
+        | TrackState::Done { .. }
         | TrackState::DeadLettered { .. }
         | TrackState::NotMatched { .. }
         | TrackState::WorkerDeleted => None,
     }
+}
+
+/// Whether `theirs` ends what `ours` is about: a track that was sent round again since is another story.
+pub(crate) fn is_decided(theirs: &Track, ours: Option<&Track>) -> bool {
+    theirs.state.is_terminal() && ours.is_none_or(|ours| theirs.redriven_at >= ours.redriven_at)
 }
 
 /// A worker that has just been matched.
@@ -146,7 +151,7 @@ pub(crate) fn open(worker: &Worker) -> Track {
 pub(crate) fn merge(ours: &mut EventRecord, durable: EventRecord) {
     for (worker, theirs) in durable.workers {
         match ours.workers.get_mut(&worker) {
-            Some(track) if !theirs.state.is_terminal() => {
+            Some(track) if !is_decided(&theirs, Some(track)) => {
                 let missing = theirs
                     .attempts
                     .into_iter()
@@ -163,6 +168,7 @@ pub(crate) fn merge(ours: &mut EventRecord, durable: EventRecord) {
     }
     ours.finished_at = ours.finished_at.or(durable.finished_at);
     ours.accepted_at = ours.accepted_at.min(durable.accepted_at);
+    ours.duplicates = ours.duplicates.max(durable.duplicates);
 }
 
 /// The record's bytes. One that is too large loses its oldest output first, then all output, then the

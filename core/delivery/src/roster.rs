@@ -11,6 +11,9 @@ use workmanager_core_domain::{Topic, Worker, WorkerId, ports::Revision, worker::
 
 use crate::filter::{Filter, InvalidFilter};
 
+/// How many deliveries may wait in line for a worker, besides those that run.
+const IN_LINE: usize = 8;
+
 /// A worker with what matching and running it needs. Replaced as a whole when its definition changes,
 /// so whoever holds one sees one definition only.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub struct Member {
     pub revision: Revision,
     /// Room for attempts in flight; shared with the member's successors while the limit stays.
     pub slots: Arc<Semaphore>,
+    /// Room for deliveries that are open for it: those that run, and some that wait in line.
+    pub places: Arc<Semaphore>,
     /// The definition's filter; shared with the member's successors while its text stays.
     pub filter: MemberFilter,
 }
@@ -184,14 +189,20 @@ fn insert(members: &mut BTreeMap<WorkerId, Arc<Member>>, worker: Worker, revisio
     if known.is_some_and(|known| known.revision >= revision) {
         return;
     }
-    let slots = known.filter(|known| known.worker.limits.concurrency == worker.limits.concurrency).map_or_else(
-        || Arc::new(Semaphore::new(worker.limits.concurrency.get() as usize)),
-        |known| known.slots.clone(),
-    );
+    let concurrency = worker.limits.concurrency.get() as usize;
+    let (slots, places) =
+        known.filter(|known| known.worker.limits.concurrency == worker.limits.concurrency).map_or_else(
+            || (room(concurrency), room(concurrency + IN_LINE)),
+            |known| (known.slots.clone(), known.places.clone()),
+        );
     let filter = known
         .filter(|known| known.worker.filter == worker.filter)
         .map_or_else(|| worker.filter.as_deref().map_or(MemberFilter::All, compile), |known| known.filter.clone());
-    members.insert(worker.id, Arc::new(Member { worker: Arc::new(worker), revision, slots, filter }));
+    members.insert(worker.id, Arc::new(Member { worker: Arc::new(worker), revision, slots, places, filter }));
+}
+
+fn room(places: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(places))
 }
 
 fn compile(text: &str) -> MemberFilter {

@@ -19,5 +19,7 @@ mod failures;
 mod happy;
 #[path = "deliveries/matching.rs"]
 mod matching;
+#[path = "deliveries/parking.rs"]
+mod parking;
 #[path = "deliveries/retries.rs"]
 mod retries;

@@ -38,6 +38,17 @@ pub enum Isolation {
     Dedicated,
 }
 
+/// Whether events are handled in the order in which they came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ordering {
+    /// No order is promised.
+    #[default]
+    None,
+    /// Those with the same `partitionkey` one after another; one that fails holds back only these.
+    PartitionKey,
+}
+
 /// A worker's definition: everything a user can set, and which version is active.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,6 +75,9 @@ pub struct Worker {
     pub engine: EngineSettings,
     /// Where its processes live.
     pub isolation: Isolation,
+    /// Which of its events keep their order.
+    #[serde(default)]
+    pub ordering: Ordering,
     /// What it may use.
     pub limits: Limits,
     /// What the user asked for.

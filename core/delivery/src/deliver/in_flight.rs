@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio_util::sync::CancellationToken;
-use workmanager_core_domain::Topic;
+use workmanager_core_domain::{Event, Topic};
 
 /// A topic and the key of an event's record.
 type Name = (Topic, Arc<str>);
@@ -14,8 +14,14 @@ type Name = (Topic, Arc<str>);
 /// The deliveries in flight. Bounded by their number.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    // Cancelled when the delivery ends.
-    events: Mutex<HashMap<Name, CancellationToken>>,
+    events: Mutex<HashMap<Name, Flight>>,
+}
+
+#[derive(Debug)]
+struct Flight {
+    event: Arc<Event>,
+    /// Cancelled when the delivery ends.
+    ended: CancellationToken,
 }
 
 /// What a delivery finds.
@@ -33,22 +39,29 @@ pub(super) struct Guard<'a> {
 }
 
 impl InFlight {
-    pub(super) fn enter(&self, topic: &Topic, key: &Arc<str>) -> Entry<'_> {
+    pub(super) fn enter(&self, topic: &Topic, key: &Arc<str>, event: &Arc<Event>) -> Entry<'_> {
         let name = (topic.clone(), key.clone());
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ended) = events.get(&name) {
-            return Entry::Second(ended.clone());
+        if let Some(flight) = events.get(&name) {
+            return Entry::Second(flight.ended.clone());
         }
-        events.insert(name.clone(), CancellationToken::new());
+        events.insert(name.clone(), Flight { event: event.clone(), ended: CancellationToken::new() });
         Entry::First(Guard { flights: self, name })
+    }
+
+    /// The events with this id that are being delivered, with their topics.
+    pub(super) fn with_id(&self, id: &str) -> Vec<(Topic, Arc<Event>)> {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = events.iter().filter(|(_, flight)| flight.event.id() == id);
+        found.map(|((topic, _), flight)| (topic.clone(), flight.event.clone())).collect()
     }
 }
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        let ended = self.flights.events.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
-        if let Some(ended) = ended {
-            ended.cancel();
+        let flight = self.flights.events.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+        if let Some(flight) = flight {
+            flight.ended.cancel();
         }
     }
 }

@@ -6,7 +6,7 @@ use workmanager_core_domain::{
     Event, EventRecord, Timestamp, Topic, Worker, WorkerId,
     dead_letter::Reason,
     event_record::TrackState,
-    ports::{DeliveryToken, Expect, Key, Put, Revision, Settlement},
+    ports::{Expect, Key, Put, Revision, Settlement},
 };
 
 use crate::record;
@@ -63,6 +63,12 @@ impl Ledger {
         self.changed = true;
     }
 
+    /// The event has come again.
+    pub(super) const fn count_duplicate(&mut self) {
+        self.record.duplicates = self.record.duplicates.saturating_add(1);
+        self.changed = true;
+    }
+
     /// Something goes with the next settlement.
     pub(super) fn send(&mut self, outgoing: Outgoing) {
         self.outgoing.push(outgoing);
@@ -85,17 +91,36 @@ impl Ledger {
     }
 
     /// Whether an outcome of `worker` is durable or on its way.
-    pub(super) fn has_outcome_of(&self, worker: WorkerId) -> bool {
+    pub(super) fn is_over(&self, worker: WorkerId) -> bool {
         self.record.workers.get(&worker).is_some_and(|track| track.state.is_terminal())
     }
 
+    /// Says where a worker stands.
+    pub(super) fn mark(&mut self, worker: WorkerId, state: TrackState) {
+        if let Some(track) = self.record.workers.get_mut(&worker)
+            && track.state != state
+        {
+            track.state = state;
+            self.changed = true;
+        }
+    }
+
+    /// Takes out the replies that could not be published, to keep them elsewhere.
+    pub(super) fn hold_back(&mut self) -> Vec<(WorkerId, Topic, Arc<Event>)> {
+        self.under_way = 0;
+        let unpublished = |outgoing: &mut Outgoing| matches!(outgoing.what, What::Reply { topic: Some(_), .. });
+        let held = self.outgoing.extract_if(.., unpublished).filter_map(|outgoing| match outgoing.what {
+            What::Reply { topic: Some(topic), reply } => Some((outgoing.worker.id, topic, reply)),
+            What::Reply { topic: None, .. } | What::DeadLetter { .. } => None,
+        });
+        let held = held.collect();
+        self.changed = true;
+        held
+    }
+
     /// Everything that is not durable yet, as one settlement.
-    pub(super) fn settle(
-        &mut self,
-        now: Timestamp,
-        ack: Option<DeliveryToken>,
-    ) -> Result<Settlement, serde_json::Error> {
-        let mut settlement = Settlement { ack, ..Settlement::default() };
+    pub(super) fn settle(&mut self, now: Timestamp) -> Result<Settlement, serde_json::Error> {
+        let mut settlement = Settlement::default();
         if self.changed {
             let finished_at = self.record.finished_at.unwrap_or(now);
             self.record.finished_at = self.record.is_finished().then_some(finished_at);
@@ -144,7 +169,9 @@ impl Ledger {
             }
         };
         let mut reread = Reread::default();
-        let decided = |worker: &WorkerId| durable.workers.get(worker).filter(|track| track.state.is_terminal());
+        let ours = &self.record.workers;
+        let decided =
+            |worker: &WorkerId| durable.workers.get(worker).filter(|track| record::is_decided(track, ours.get(worker)));
         for outgoing in self.outgoing.extract_if(.., |outgoing| decided(&outgoing.worker.id).is_some()) {
             let worker = &outgoing.worker.id;
             let same = decided(worker) == self.record.workers.get(worker);

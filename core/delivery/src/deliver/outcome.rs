@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use workmanager_core_domain::{
-    DeadLetterId, Event, Outcome, Worker,
+    DeadLetterId, Event, Outcome, Timestamp, Worker,
     dead_letter::{DeadLetter, Reason},
     document,
     event_record::TrackState,
     outcome::Report,
+    parked::{Hold, ParkReason, PendingReply},
     ports::{Collection, Expect, Key, Put},
     units::Span,
 };
 
 use super::{
+    berth::Stored,
     ledger::{Found, Outgoing, What},
-    run::{Acknowledgement, Mistake, Next, Run},
+    run::{Mistake, Next, Run},
     stage::{Attempted, End},
 };
 use crate::{
@@ -35,6 +37,13 @@ impl Run<'_> {
                 self.record(leg, TrackState::WorkerDeleted);
                 Ok(Next::Nothing)
             }
+            End::Park(reason, until) => {
+                if reason != ParkReason::Retry {
+                    self.step(leg, Input::Park(reason))?;
+                }
+                self.rest(leg, reason, until);
+                Ok(Next::Nothing)
+            }
             End::Refused(member, reason) => {
                 self.legs[leg].worker = member.worker.clone();
                 self.step(leg, Input::GiveUp(reason))?;
@@ -47,13 +56,15 @@ impl Run<'_> {
     }
 
     fn attempted(&mut self, leg: usize, attempted: Attempted) -> Result<Next, Mistake> {
-        let Attempted { member, id, tries, report } = attempted;
+        let Attempted { member, id, version, tries, report, lease } = attempted;
         let (ports, worker) = (&self.deliveries.ports, &member.worker);
         let number = tries.begun.saturating_add(1);
         metrics::attempted(&report.outcome, report.duration);
         ports.witness.saw(&Sight::Attempted { worker, event: &self.delivery.event, id, number, report: &report });
+        self.deliveries.note(worker, &report.outcome);
         self.legs[leg].worker = worker.clone();
-        if self.ledger.has_outcome_of(worker.id) {
+        self.legs[leg].lease = lease;
+        if self.ledger.is_over(worker.id) {
             self.step(leg, Input::Overtake)?;
             if let Outcome::Replied(_) = report.outcome {
                 metrics::replied(Way::Discarded);
@@ -63,19 +74,26 @@ impl Run<'_> {
         if let Some(track) = self.ledger.record.workers.get_mut(&worker.id)
             && policy::began(&report.outcome)
         {
-            record::push(&mut track.attempts, record::attempt(id, number, worker, &report));
+            record::push(&mut track.attempts, record::attempt(id, number, version, &report));
         }
-        let age = ports.clock.now().since(self.delivery.accepted_at);
+        let born_at = self.legs[leg].redrive.map_or(self.delivery.accepted_at, |redrive| redrive.at);
+        let age = ports.clock.now().since(born_at);
         let backoff = &self.deliveries.settings.backoff;
         match policy::decide(&report.outcome, tries, age, &worker.limits, backoff, self.deliveries.jitter()) {
             Verdict::Settle => self.done(leg, report)?,
             Verdict::Retry { after, tries } => {
                 metrics::retried();
                 self.step(leg, Input::Ended(Ended::Retry { after, tries }))?;
+                let began = policy::began(&report.outcome);
+                if began {
+                    self.ledger.touch();
+                }
                 if let State::Waiting { until, .. } = self.legs[leg].state
-                    && policy::began(&report.outcome)
+                    && began
+                    && self.may_park()
                 {
-                    self.record(leg, TrackState::Waiting { until });
+                    self.rest(leg, ParkReason::Retry, until);
+                    return Ok(Next::Nothing);
                 }
                 return Ok(Next::Stage);
             }
@@ -106,7 +124,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn dead_letter(&mut self, leg: usize, reason: Reason, message: String) -> Result<(), Mistake> {
+    /// Whether a leg can go on in the lot.
+    fn may_park(&self) -> bool {
+        self.berth.is_parked || self.deliveries.lot.has_room()
+    }
+
+    /// The leg goes on in the lot.
+    fn rest(&mut self, leg: usize, reason: ParkReason, until: Timestamp) {
+        metrics::parked(reason);
+        let leg = &mut self.legs[leg];
+        leg.rest = Some(Hold { reason, until, reply: None, redrive: leg.redrive });
+    }
+
+    pub(super) fn dead_letter(&mut self, leg: usize, reason: Reason, message: String) -> Result<(), Mistake> {
         let (ports, worker) = (&self.deliveries.ports, self.legs[leg].worker.clone());
         let track = self.ledger.record.workers.get(&worker.id);
         let letter = DeadLetter {
@@ -127,7 +157,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn step(&mut self, leg: usize, input: Input) -> Result<(), IllegalStep> {
+    pub(super) fn step(&mut self, leg: usize, input: Input) -> Result<(), IllegalStep> {
         let leg = &mut self.legs[leg];
         leg.state = leg.state.clone().step(input, self.deliveries.ports.clock.now())?;
         Ok(())
@@ -143,8 +173,8 @@ impl Run<'_> {
     /// The settlement under way is durable.
     pub(super) fn settled(&mut self) -> Result<(), Mistake> {
         self.conflicts = 0;
-        if self.acknowledgement == Acknowledgement::UnderWay {
-            self.acknowledgement = Acknowledgement::Durable;
+        if let Some(write) = self.under_way.take() {
+            self.arrived(write);
         }
         let durable: Vec<_> = self.ledger.settled().collect();
         durable.into_iter().try_for_each(|outgoing| self.tell(outgoing))
@@ -153,12 +183,31 @@ impl Run<'_> {
     /// Somebody else has written the record.
     pub(super) fn conflicted(&mut self) {
         self.conflicts = self.conflicts.saturating_add(1);
-        self.acknowledgement = Acknowledgement::NotYet;
+        self.under_way = None;
         self.ledger.conflicted();
+        self.berth.forget();
+    }
+
+    /// The replies cannot be published now: they are kept, so that no worker runs again for them.
+    pub(super) fn hold_back(&mut self) -> Result<(), Mistake> {
+        self.under_way = None;
+        let until = self.deliveries.ports.clock.now().plus(self.deliveries.settings.settle_backoff.cap);
+        for (worker, topic, reply) in self.ledger.hold_back() {
+            metrics::parked(ParkReason::ReplyPending);
+            let event = record::structured(&reply)?;
+            let Some(leg) = self.legs.iter_mut().find(|leg| leg.id == worker) else { continue };
+            let reply = Some(PendingReply { topic, event });
+            leg.rest = Some(Hold { reason: ParkReason::ReplyPending, until, reply, redrive: leg.redrive });
+        }
+        Ok(())
     }
 
     /// The record was read again.
-    pub(super) fn reread(&mut self, found: Found) -> Result<(), Mistake> {
+    pub(super) fn reread(&mut self, found: Option<Found>, stored: Option<Stored>) -> Result<(), Mistake> {
+        if let Some(stored) = stored {
+            self.berth.found(stored);
+        }
+        let Some(found) = found else { return Ok(()) };
         let reread = self.ledger.reread(found);
         for outgoing in reread.durable {
             self.tell(outgoing)?;

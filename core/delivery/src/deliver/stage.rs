@@ -1,18 +1,27 @@
 //! One stage of one worker's delivery: from where it is to the end of its next attempt.
 
-use std::{pin::pin, sync::Arc};
+mod attempt;
+mod wait;
 
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, debug_span};
+use wait::{Place, Slot, Waited};
 use workmanager_core_domain::{
-    AttemptId, Event, Outcome, Timestamp, WorkerId, attempt::Attempt, dead_letter::Reason, outcome::Report,
-    parked::ParkReason, ports::Delivery, reply, units::Span,
+    AttemptId, Timestamp, WorkerId,
+    attempt::Lane,
+    dead_letter::Reason,
+    outcome::Report,
+    parked::{ParkReason, Redrive},
+    ports::Delivery,
 };
-use workmanager_core_kit::field;
 
 use super::Deliveries;
 use crate::{
+    circuit::Leave,
+    lanes::Turn,
+    leases::{Busy, Held},
     policy::{self, Tries},
     roster::Member,
     state::{IllegalStep, Input, State},
@@ -26,6 +35,8 @@ pub(super) enum End {
     Refused(Arc<Member>, Reason),
     /// The worker is gone.
     Deleted,
+    /// It is to be kept for later.
+    Park(ParkReason, Timestamp),
     /// The intake closes.
     Cut,
 }
@@ -35,59 +46,75 @@ pub(super) struct Attempted {
     /// The worker as it was when the attempt began.
     pub(super) member: Arc<Member>,
     pub(super) id: AttemptId,
+    /// The version that ran.
+    pub(super) version: u32,
     /// Before it.
     pub(super) tries: Tries,
     pub(super) report: Report,
+    /// What its group's lease was.
+    pub(super) lease: Option<Held>,
 }
 
 /// A worker's part of a delivery, with what all its stages share.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Stage<'d> {
     pub(super) deliveries: &'d Deliveries,
     pub(super) delivery: &'d Delivery,
     pub(super) worker: WorkerId,
     pub(super) closing: &'d CancellationToken,
+    pub(super) origin: Origin,
+    pub(super) redrive: Option<Redrive>,
+    pub(super) lane: Lane,
+    pub(super) turn: Turn,
 }
 
-/// A place to run, or why there is none.
-enum Place {
-    Free(Arc<Member>, OwnedSemaphorePermit),
-    Deleted,
-    Cut,
+/// Where the delivery is kept while it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// On the bus, which waits until then.
+    Bus(Instant),
+    /// In the lot.
+    Parked,
+}
+
+/// Goes on, or ends the stage.
+enum Step<T> {
+    On(T),
+    End(End),
 }
 
 impl Stage<'_> {
     /// Goes on from `state` to the end of the next attempt.
     pub(super) async fn run(self, mut state: State) -> Result<(State, End), IllegalStep> {
         if let State::Waiting { until, .. } = state {
-            match self.sleep(until).await {
-                Woken::Due => state = state.step(Input::Due, self.now().max(until))?,
-                Woken::Deleted => return Ok((state, End::Deleted)),
-                Woken::Cut => return Ok((state, End::Cut)),
+            match self.wait(until).await {
+                Step::On(()) => state = state.step(Input::Due, self.now().max(until))?,
+                Step::End(end) => return Ok((state, end)),
             }
         }
         if let State::Parked { .. } = state {
             state = state.step(Input::Resume, self.now())?;
         }
-        let (member, _slot) = match self.place(&mut state).await? {
-            Place::Free(member, slot) => (member, slot),
-            Place::Deleted => return Ok((state, End::Deleted)),
-            Place::Cut => return Ok((state, End::Cut)),
+        let (member, permits) = match self.place(&mut state).await? {
+            Step::On(Place { member, permits }) => (member, permits),
+            Step::End(end) => return Ok((state, end)),
+        };
+        let lease = match self.lease(&member).await {
+            Step::On(lease) => lease,
+            Step::End(end) => return Ok((state, end)),
         };
         if self.closing.is_cancelled() {
             return Ok((state, End::Cut));
         }
-        let now = self.now();
-        let age = now.since(self.delivery.accepted_at);
-        if let Some(reason) = policy::refuse(&self.delivery.event, age, &member.worker.limits) {
+        if let Some(reason) = self.refusal(&member) {
             return Ok((state, End::Refused(member, reason)));
         }
         let tries = match &state {
             State::Matched { tries } => *tries,
             _ => return Err(IllegalStep { state: state.name(), input: Input::Begin.name() }),
         };
-        state = state.step(Input::Begin, now)?;
-        let attempted = self.attempt(member, tries).await;
+        state = state.step(Input::Begin, self.now())?;
+        let attempted = self.attempt(member, tries, lease, permits).await;
         Ok((state, End::Attempted(Box::new(attempted))))
     }
 
@@ -95,123 +122,132 @@ impl Stage<'_> {
         self.deliveries.ports.clock.now()
     }
 
+    /// From when the event's age counts.
+    pub(super) fn born_at(&self) -> Timestamp {
+        self.redrive.map_or(self.delivery.accepted_at, |redrive| redrive.at)
+    }
+
+    /// Why no attempt may start, if so.
+    fn refusal(&self, member: &Member) -> Option<Reason> {
+        policy::refuse(&self.delivery.event, self.now().since(self.born_at()), &member.worker.limits)
+    }
+
+    /// Whether it may be kept for later. If not, it waits where it is.
+    fn may_park(&self) -> bool {
+        match self.origin {
+            Origin::Parked => true,
+            Origin::Bus(_) => self.deliveries.lot.has_room(),
+        }
+    }
+
     /// The worker as it is now.
     fn member(&self) -> Option<Arc<Member>> {
         self.deliveries.ports.roster.snapshot().get(self.worker).cloned()
     }
 
-    async fn sleep(&self, until: Timestamp) -> Woken {
-        let mut due = pin!(tokio::time::sleep(until.since(self.now())));
-        let mut changes = self.deliveries.ports.roster.changes();
-        loop {
-            if self.member().is_none() {
-                return Woken::Deleted;
-            }
-            tokio::select! {
-                () = &mut due => return Woken::Due,
-                more = self.changed(&mut changes) => {
-                    if !more && self.member().is_some() {
-                        return Woken::Cut;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Waits until the worker runs and has a slot free. While it is stopped the delivery is parked.
-    async fn place(&self, state: &mut State) -> Result<Place, IllegalStep> {
-        // Nearly always there is a slot at once.
-        if let Some(place) = self.member().and_then(free) {
-            return Ok(place);
-        }
-        let mut changes = self.deliveries.ports.roster.changes();
-        loop {
-            changes.mark_unchanged();
-            let Some(member) = self.member() else { return Ok(Place::Deleted) };
-            let slots = member.slots.clone();
-            if !member.is_running() {
-                self.step(state, Input::Park(ParkReason::Stopped))?;
-                if !self.changed(&mut changes).await && self.member().is_some() {
-                    return Ok(Place::Cut);
-                }
-                self.step(state, Input::Resume)?;
-                continue;
-            }
-            let permit = tokio::select! {
-                // Fails only when closed, which nobody does.
-                permit = slots.clone().acquire_owned() => permit.ok(),
-                more = self.changed(&mut changes) => {
-                    if !more && self.member().is_some() {
-                        return Ok(Place::Cut);
-                    }
-                    None
-                }
-            };
-            // The definition may have changed while this waited in line.
-            let member = self.member().filter(|member| member.is_running() && Arc::ptr_eq(&member.slots, &slots));
-            if let (Some(permit), Some(member)) = (permit, member) {
-                return Ok(Place::Free(member, permit));
-            }
-        }
-    }
-
-    fn step(&self, state: &mut State, input: Input) -> Result<(), IllegalStep> {
-        *state = state.clone().step(input, self.now())?;
-        Ok(())
-    }
-
-    /// Waits for the roster to change; `false` once the intake closes.
-    async fn changed(&self, changes: &mut watch::Receiver<u64>) -> bool {
+    /// Waits until `until` where it is: nothing has begun yet, or there is no room in the lot.
+    async fn wait(&self, until: Timestamp) -> Step<()> {
         tokio::select! {
-            changed = changes.changed() => changed.is_ok(),
-            () = self.closing.cancelled() => false,
+            waited = self.sleep(until.since(self.now())) => match waited {
+                Waited::Over => Step::On(()),
+                Waited::Deleted => Step::End(End::Deleted),
+                Waited::Cut => Step::End(End::Cut),
+            },
+            () = self.overtime() => Step::End(End::Park(ParkReason::Retry, until)),
         }
     }
 
-    async fn attempt(&self, member: Arc<Member>, tries: Tries) -> Attempted {
-        let Deliveries { ports, settings, .. } = self.deliveries;
-        let id = AttemptId::new(ports.ids.next());
-        let number = tries.begun.saturating_add(1);
-        let timeout = member.worker.limits.timeout.0;
-        let attempt = Attempt {
-            id,
-            worker: member.worker.clone(),
-            digest: member.worker.digest,
-            event: numbered(&self.delivery.event, number),
-            number,
-            epoch: 0,
-            timeout,
+    /// A place to run: the worker runs, gets no pause, it is the event's turn, and a slot is free.
+    async fn place(&self, state: &mut State) -> Result<Step<Place>, IllegalStep> {
+        loop {
+            let Some(member) = self.member() else { return Ok(Step::End(End::Deleted)) };
+            let ready = if member.is_running() { self.ready().await } else { self.stopped(state, &member).await? };
+            if let Step::End(end) = ready {
+                return Ok(Step::End(end));
+            }
+            match self.slot(&member).await {
+                Slot::Place(place) => return Ok(Step::On(place)),
+                Slot::Changed => {}
+                Slot::End(end) => return Ok(Step::End(end)),
+            }
+        }
+    }
+
+    /// Waits for the worker's pause to end, and for the event's turn.
+    async fn ready(&self) -> Step<()> {
+        match self.take_turn().await {
+            Step::On(()) => self.pause().await,
+            end @ Step::End(_) => end,
+        }
+    }
+
+    async fn stopped(&self, state: &mut State, member: &Arc<Member>) -> Result<Step<()>, IllegalStep> {
+        if let Some(reason) = self.refusal(member) {
+            return Ok(Step::End(End::Refused(member.clone(), reason)));
+        }
+        if self.may_park() {
+            return Ok(Step::End(End::Park(ParkReason::Stopped, self.born_at().plus(member.worker.limits.max_age.0))));
+        }
+        *state = state.clone().step(Input::Park(ParkReason::Stopped), self.now())?;
+        let step = match self.running().await {
+            Waited::Over => Step::On(()),
+            Waited::Deleted => Step::End(End::Deleted),
+            Waited::Cut => Step::End(End::Cut),
         };
-        let started_at = self.now();
-        let span = debug_span!("invoke", { field::WORKER_NAME } = %member.worker.name, number);
-        let limit = timeout.saturating_add(settings.slack);
-        let answer = tokio::time::timeout(limit, ports.target.attempt(&attempt)).instrument(span).await;
-        let report = answer.unwrap_or_else(|_| Report {
-            outcome: Outcome::Unknown { message: format!("the function gave no answer within {}", Span(limit)) },
-            digest: attempt.digest,
-            started_at,
-            duration: limit,
-            logs: Vec::new(),
-            logs_truncated: false,
-        });
-        Attempted { member, id, tries, report }
+        if let Step::On(()) = step {
+            *state = state.clone().step(Input::Resume, self.now())?;
+        }
+        Ok(step)
+    }
+
+    /// A worker whose engine died too often gets a pause.
+    async fn pause(&self) -> Step<()> {
+        loop {
+            match self.deliveries.circuits.ask(self.worker, self.deliveries.ports.clock.monotonic()) {
+                Leave::Granted => return Step::On(()),
+                Leave::In(left) if self.may_park() => {
+                    return Step::End(End::Park(ParkReason::CircuitOpen, self.now().plus(left)));
+                }
+                Leave::In(left) => match self.sleep(left).await {
+                    Waited::Over => {}
+                    Waited::Deleted => return Step::End(End::Deleted),
+                    Waited::Cut => return Step::End(End::Cut),
+                },
+            }
+        }
+    }
+
+    async fn lease(&self, member: &Member) -> Step<Option<Held>> {
+        let Some(group) = &member.worker.group else { return Step::On(None) };
+        loop {
+            let left = tokio::select! {
+                taken = self.deliveries.leases.take(group, member.worker.limits.timeout.0) => match taken {
+                    Ok(held) => return Step::On(Some(held)),
+                    Err(Busy::Held(left)) => left.min(GROUP_LOOK),
+                    Err(Busy::Store(error)) => {
+                        tracing::warn!("the lease of group `{group}` cannot be taken, trying again: {error}");
+                        GROUP_LOOK
+                    }
+                },
+                () = self.overtime() => return self.park(ParkReason::GroupBusy, GROUP_LOOK),
+                () = self.closing.cancelled() => return Step::End(End::Cut),
+            };
+            tokio::select! {
+                () = tokio::time::sleep(left) => {}
+                () = self.overtime() => return self.park(ParkReason::GroupBusy, left),
+                () = self.closing.cancelled() => return Step::End(End::Cut),
+            }
+        }
+    }
+
+    fn park<T>(&self, reason: ParkReason, wait: Duration) -> Step<T> {
+        Step::End(End::Park(reason, self.now().plus(wait)))
     }
 }
 
-enum Woken {
-    Due,
-    Deleted,
-    Cut,
-}
+/// How often a group's lease is looked at while another replica holds it.
+const GROUP_LOOK: Duration = Duration::from_secs(1);
 
-fn free(member: Arc<Member>) -> Option<Place> {
-    let permit = member.is_running().then(|| member.slots.clone().try_acquire_owned().ok())??;
-    Some(Place::Free(member, permit))
-}
-
-/// The event with the attempt's number. One that has no room for the attribute goes without.
-fn numbered(event: &Arc<Event>, number: u32) -> Arc<Event> {
-    let value = i32::try_from(number).unwrap_or(i32::MAX);
-    let numbered = Event::clone(event).into_builder().with(reply::ATTEMPT, value).build();
-    numbered.map_or_else(|_| event.clone(), Arc::new)
-}
+/// What an attempt occupies until it ends: one of the worker's slots, and a place in front of them
+/// unless there was none.
+type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);

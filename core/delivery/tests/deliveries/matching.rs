@@ -1,7 +1,10 @@
 //! Which workers get an event.
 
 use workmanager_core_delivery::{Ending, Pending};
-use workmanager_core_domain::event_record::{MismatchReason, TrackState};
+use workmanager_core_domain::{
+    event_record::{MismatchReason, TrackState},
+    parked::ParkReason,
+};
 
 use crate::scene::{Scene, event, topic};
 
@@ -44,14 +47,15 @@ async fn an_event_for_nobody_is_recorded_and_done() {
 }
 
 #[tokio::test]
-async fn workers_of_other_topics_and_stopped_ones_are_left_out() {
-    let scene = Scene::open().await;
+async fn workers_of_other_topics_are_left_out_and_stopped_ones_keep_the_event() {
+    let scene = Scene::parking().await;
     scene.worker("here", |_| {});
     scene.worker("elsewhere", |worker| worker.topics = vec![topic("invoices")]);
     scene.stop("stopped");
-    assert_eq!(scene.run(event("1")).await, Ending::Acknowledged);
+    assert_eq!(scene.run(event("1")).await, Ending::Parked);
     assert_eq!(scene.target.workers(), ["here"]);
-    assert_eq!(scene.record("1").await.workers.len(), 1);
+    assert_eq!(scene.record("1").await.workers.len(), 2);
+    assert_eq!(scene.state("1", "stopped").await, TrackState::Parked { reason: ParkReason::Stopped });
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ async fn a_worker_that_is_stopped_keeps_its_delivery_and_goes_on_when_started() 
         scene.stop("a");
         scene.target.release();
         scene.bus.settled(2).await;
-        assert!(matches!(scene.state("1", "a").await, TrackState::Waiting { .. }));
+        assert_eq!(scene.state("1", "a").await, TrackState::Open);
         assert_eq!(scene.backlog().await, 1);
         scene.worker("a", |worker| worker.desired = Desired::Running);
     });

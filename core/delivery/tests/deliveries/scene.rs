@@ -12,14 +12,16 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use workmanager_adapters_embedded::{Config, Location, Store};
-use workmanager_core_delivery::{Deliveries, Ending, Ports, Roster, Settings, policy::Backoff};
+use workmanager_core_delivery::{Deliveries, Ending, Parking, Ports, Roster, Settings, policy::Backoff};
 use workmanager_core_domain::{
     Digest, Event, EventRecord, Limits, Outcome, Topic, Worker, WorkerId,
     dead_letter::DeadLetter,
     document,
     event::{Data, EventBuilder},
     event_record::{Track, TrackState},
+    lease::Lease,
     outcome::{Failure, FailureKind},
+    parked::Parked,
     ports::{Bus as _, Clock as _, Collection, Delivery, Expect, Key, Records as _, Revision, Subscription},
     worker::Desired,
 };
@@ -37,6 +39,7 @@ pub(crate) struct Scene {
     pub(crate) clock: Arc<HandClock>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) diary: Arc<Diary>,
+    ports: Ports,
     pub(crate) deliveries: Deliveries,
     pub(crate) closing: CancellationToken,
     subscription: Mutex<Option<Box<dyn Subscription>>>,
@@ -49,8 +52,18 @@ impl Scene {
         Self::with(Duration::from_millis(2)).await
     }
 
-    /// Waits between attempts are up to `base`, and do not grow.
+    /// What must wait is parked, and goes on by [`Scene::resume`].
+    pub(crate) async fn parking() -> Self {
+        let parking = Parking { stopped: 3, budget: Duration::from_millis(100), ..Parking::default() };
+        Self::build(Duration::from_millis(2), parking).await
+    }
+
+    /// Waits between attempts are up to `base`, and do not grow. Nothing can be parked.
     pub(crate) async fn with(base: Duration) -> Self {
+        Self::build(base, Parking { capacity: 0, ..Parking::default() }).await
+    }
+
+    async fn build(base: Duration, parking: Parking) -> Self {
         let clock = Arc::new(HandClock::new());
         let store = Store::open(Config::new(Location::Ephemeral), clock.clone()).unwrap();
         let bus = Arc::new(FaultyBus::new(store.clone()));
@@ -67,11 +80,11 @@ impl Scene {
         };
         let short = Backoff { base: Duration::from_millis(2), factor: 1, cap: Duration::from_millis(2) };
         let backoff = Backoff { base, factor: 1, cap: base };
-        let settings = Settings { backoff, settle_backoff: short, ..Settings::default() };
+        let settings = Settings { backoff, settle_backoff: short, parking, ..Settings::default() };
         let subscription = Mutex::new(Some(store.subscribe(&topic("orders")).await.unwrap()));
-        let deliveries = Deliveries::new(ports, settings);
+        let deliveries = Deliveries::new(ports.clone(), settings);
         let (closing, revisions) = (CancellationToken::new(), AtomicU64::new(1));
-        Self { store, bus, target, clock, roster, diary, deliveries, closing, subscription, revisions }
+        Self { store, bus, target, clock, roster, diary, ports, deliveries, closing, subscription, revisions }
     }
 
     /// Puts a worker in, or changes it: `edit` starts from a fresh definition.
@@ -109,6 +122,52 @@ impl Scene {
         let room = self.deliveries.room().await;
         let ending = self.deliveries.deliver(delivery, room, &self.closing);
         tokio::time::timeout(DEADLINE, ending).await.expect("an ending in time")
+    }
+
+    /// Makes the next delivery of the lot.
+    pub(crate) async fn resume(&self) -> Ending {
+        let mut ticks = tokio::time::interval(Duration::from_millis(1));
+        let time_passes = async {
+            loop {
+                ticks.tick().await;
+                self.clock.advance(Duration::from_millis(1));
+            }
+        };
+        let due = async {
+            tokio::select! {
+                due = self.deliveries.due() => due,
+                () = time_passes => unreachable!("time has no end"),
+            }
+        };
+        let due = tokio::time::timeout(DEADLINE, due).await.expect("something due in time");
+        let ending = self.deliveries.resume(due, self.deliveries.room().await, &self.closing);
+        tokio::time::timeout(DEADLINE, ending).await.expect("an ending in time")
+    }
+
+    /// Another replica takes a group's lease over.
+    pub(crate) async fn take_lease_over(&self, group: &str) {
+        let key = Key::new(Collection::Lease, group);
+        let record = self.store.get(&key).await.unwrap().expect("a lease");
+        let lease: Lease = document::decode(&record.value).unwrap();
+        let taken = Lease { holder: Some("another".into()), epoch: lease.epoch + 1, ..lease };
+        self.store.put(&key, document::encode(&taken).unwrap(), Expect::Any).await.unwrap();
+    }
+
+    /// What is parked in the store.
+    pub(crate) async fn parked(&self) -> Vec<Parked> {
+        let page = self.store.page(Collection::Parked, "", None, 100).await.unwrap();
+        page.records.iter().map(|record| document::decode(&record.value).unwrap()).collect()
+    }
+
+    /// The same store after a restart of the program.
+    pub(crate) async fn restarted(self) -> Self {
+        let parking = self.deliveries.settings().parking.clone();
+        let settings = Settings { parking, ..self.deliveries.settings().clone() };
+        let deliveries = Deliveries::new(self.ports.clone(), settings);
+        deliveries.restore().await.unwrap();
+        let scene = Self { deliveries, ..self };
+        scene.reopen().await;
+        scene
     }
 
     /// Publishes, takes and delivers.

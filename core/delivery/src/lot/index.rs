@@ -1,0 +1,152 @@
+//! Who waits for what.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    time::Duration,
+};
+
+use workmanager_core_domain::WorkerId;
+
+use super::{Id, Wait, can_go};
+use crate::roster::Snapshot;
+
+/// Every parked delivery, by its id, and the queues that it stands in.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    entries: HashMap<Id, Entry>,
+    /// What waits for a time, or at the longest until then.
+    timed: BTreeSet<(Duration, WorkerId, Id)>,
+    /// What waits for a free place, in the order in which it came.
+    ready: BTreeMap<WorkerId, VecDeque<Id>>,
+    /// What waits for its worker to run.
+    stopped: HashMap<WorkerId, BTreeSet<Id>>,
+}
+
+/// One delivery.
+#[derive(Debug, Default)]
+struct Entry {
+    waits: Vec<(WorkerId, Wait)>,
+    /// Somebody runs it: what it waits for is said when it is put again.
+    is_running: bool,
+}
+
+impl Index {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many wait for `worker` to run.
+    pub(crate) fn waiting(&self, worker: WorkerId) -> usize {
+        self.stopped.get(&worker).map_or(0, BTreeSet::len)
+    }
+
+    /// Puts a delivery in, or says anew what it waits for.
+    pub(crate) fn put(&mut self, id: &str, waits: impl IntoIterator<Item = (WorkerId, Wait)>) {
+        self.remove(id);
+        let id: Id = id.into();
+        let waits: Vec<_> = waits.into_iter().collect();
+        for (worker, wait) in &waits {
+            self.queue(&id, *worker, *wait);
+        }
+        self.entries.insert(id, Entry { waits, is_running: false });
+    }
+
+    /// Puts a delivery in that somebody runs.
+    pub(crate) fn put_running(&mut self, id: &str) {
+        self.remove(id);
+        self.entries.insert(id.into(), Entry { waits: Vec::new(), is_running: true });
+    }
+
+    pub(crate) fn remove(&mut self, id: &str) {
+        let Some((id, entry)) = self.entries.remove_entry(id) else { return };
+        // What stands in `ready` is left there, and passed over when its turn comes.
+        for (worker, wait) in entry.waits {
+            self.unqueue(&id, worker, wait);
+        }
+    }
+
+    fn queue(&mut self, id: &Id, worker: WorkerId, wait: Wait) {
+        match wait {
+            Wait::Place => self.ready.entry(worker).or_default().push_back(id.clone()),
+            Wait::Time(at) | Wait::Turn(at) => {
+                self.timed.insert((at, worker, id.clone()));
+            }
+            Wait::Running(at) => {
+                self.timed.insert((at, worker, id.clone()));
+                self.stopped.entry(worker).or_default().insert(id.clone());
+            }
+        }
+    }
+
+    fn unqueue(&mut self, id: &Id, worker: WorkerId, wait: Wait) {
+        match wait {
+            Wait::Place => {}
+            Wait::Time(at) | Wait::Turn(at) => {
+                self.timed.remove(&(at, worker, id.clone()));
+            }
+            Wait::Running(at) => {
+                self.timed.remove(&(at, worker, id.clone()));
+                if let Some(stopped) = self.stopped.get_mut(&worker) {
+                    stopped.remove(id);
+                    if stopped.is_empty() {
+                        self.stopped.remove(&worker);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What waited is ready now.
+    fn ready(&mut self, id: &Id, worker: WorkerId) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let Some((_, wait)) = entry.waits.iter_mut().find(|(waiting, _)| *waiting == worker) else { return };
+        let waited = std::mem::replace(wait, Wait::Place);
+        self.unqueue(id, worker, waited);
+        self.queue(id, worker, Wait::Place);
+    }
+
+    /// It is the delivery's turn in its lane.
+    pub(crate) fn unblock(&mut self, id: &str, worker: WorkerId) {
+        let known = self.entries.get_key_value(id);
+        let waits = known
+            .filter(|(_, entry)| entry.waits.iter().any(|wait| matches!(wait, (of, Wait::Turn(_)) if *of == worker)));
+        if let Some(id) = waits.map(|(id, _)| id.clone()) {
+            self.ready(&id, worker);
+        }
+    }
+
+    /// Time has passed, and workers may have been started, stopped or deleted.
+    pub(crate) fn advance(&mut self, now: Duration, snapshot: &Snapshot) {
+        while let Some((_, worker, id)) = self.timed.first().filter(|(at, ..)| *at <= now).cloned() {
+            self.ready(&id, worker);
+        }
+        let started = |worker: &WorkerId| snapshot.get(*worker).is_none_or(|member| member.is_running());
+        let workers: Vec<_> = self.stopped.keys().filter(|worker| started(worker)).copied().collect();
+        for worker in workers {
+            for id in self.stopped.get(&worker).cloned().unwrap_or_default() {
+                self.ready(&id, worker);
+            }
+        }
+    }
+
+    /// Takes the next delivery that can go on.
+    pub(crate) fn take(&mut self, snapshot: &Snapshot) -> Option<(Id, WorkerId)> {
+        let Self { entries, ready, .. } = self;
+        for (worker, queue) in ready.iter_mut().filter(|(worker, _)| can_go(snapshot, **worker)) {
+            while let Some(id) = queue.pop_front() {
+                let stands = |entry: &&mut Entry| !entry.is_running && entry.waits.contains(&(*worker, Wait::Place));
+                if let Some(entry) = entries.get_mut(&id).filter(stands) {
+                    entry.is_running = true;
+                    return Some((id, *worker));
+                }
+            }
+        }
+        self.ready.retain(|_, queue| !queue.is_empty());
+        None
+    }
+
+    /// When time is to be looked at next.
+    pub(crate) fn next_time(&self) -> Option<Duration> {
+        self.timed.first().map(|(at, ..)| *at)
+    }
+}
