@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail loudly")]
 
 #[path = "deliveries/fakes.rs"]
+#[expect(dead_code, reason = "shared with another test program")]
 mod fakes;
 #[path = "deliveries/scene.rs"]
 mod scene;

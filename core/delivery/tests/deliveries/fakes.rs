@@ -31,6 +31,7 @@ pub(crate) struct FakeTarget {
     most: AtomicUsize,
     begun: watch::Sender<usize>,
     held: watch::Sender<Held>,
+    takes: Mutex<Duration>,
     clock: Arc<HandClock>,
 }
 
@@ -69,6 +70,7 @@ impl FakeTarget {
             most: AtomicUsize::new(0),
             begun: watch::Sender::new(0),
             held: watch::Sender::new(Held::Nobody),
+            takes: Mutex::default(),
             clock,
         }
     }
@@ -89,6 +91,11 @@ impl FakeTarget {
     /// The most attempts that ran at one time.
     pub(crate) fn most(&self) -> usize {
         self.most.load(Ordering::SeqCst)
+    }
+
+    /// Every attempt takes so long.
+    pub(crate) fn slow(&self, time: Duration) {
+        *self.takes.lock().unwrap() = time;
     }
 
     /// Attempts begin, and do not end until [`FakeTarget::release`].
@@ -124,6 +131,10 @@ impl Target for FakeTarget {
         let outcome = self.scripts.lock().unwrap().get_mut(&worker).and_then(VecDeque::pop_front);
         self.begun.send_modify(|begun| *begun += 1);
         self.held.subscribe().wait_for(|held| !held.holds(&worker)).await.unwrap();
+        let takes = *self.takes.lock().unwrap();
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
         self.running.fetch_sub(1, Ordering::SeqCst);
         Report {
             outcome: outcome.unwrap_or(Outcome::NoReply),
