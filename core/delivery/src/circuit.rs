@@ -131,3 +131,6 @@ impl Circuits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,3 +93,6 @@ impl Lanes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,3 +155,6 @@ impl Leases {
 fn damaged(key: &Key, reason: &dyn std::error::Error) -> Busy {
     Busy::Store(StoreError::Damaged { key: key.to_string(), reason: reason.to_string() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,3 +204,6 @@ fn can_go(snapshot: &Snapshot, worker: WorkerId) -> bool {
 }
 
 pub(crate) type Id = Arc<str>;
+
+#[cfg(test)]
+mod tests;

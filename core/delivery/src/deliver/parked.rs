@@ -75,11 +75,16 @@ impl Deliveries {
         self.lot.keep(key, parked, self.clocks());
     }
 
-    /// Keeps the bytes of a record that cannot be read, and takes it out of the way.
+    /// Keeps the bytes of a record that cannot be read.
+    pub(super) async fn keep_aside(&self, key: &Key, record: &Record, damage: &Damage) -> Result<(), StoreError> {
+        warn!("record `{key}` cannot be read and is quarantined: {}", chain(damage));
+        quarantine(&*self.ports.records, key, record.value.clone(), chain(damage), self.ports.clock.now()).await
+    }
+
+    /// Keeps the bytes of a parked delivery that cannot be read, and takes it out of the way.
     pub(super) async fn set_aside(&self, key: &Key, record: &Record, damage: &Damage) -> Result<(), StoreError> {
         let records = &*self.ports.records;
-        warn!("parked delivery `{key}` cannot be read and is quarantined: {}", chain(damage));
-        quarantine(records, key, record.value.clone(), chain(damage), self.ports.clock.now()).await?;
+        self.keep_aside(key, record, damage).await?;
         match records.delete(key, Expect::Revision(record.revision)).await {
             Ok(()) | Err(StoreError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error),

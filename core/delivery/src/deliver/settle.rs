@@ -40,28 +40,27 @@ impl Deliveries {
         }
     }
 
-    /// Reads an event's record.
+    /// Reads an event's record. One that cannot be read is kept aside, and written anew.
     pub(super) async fn read(&self, key: &Key, closing: &CancellationToken) -> Result<Found, Closing> {
         let mut retry = 0;
         loop {
-            match self.ports.records.get(key).await {
+            let error = match self.ports.records.get(key).await {
                 Ok(None) => return Ok(Found::Nothing),
-                Ok(Some(record)) => {
-                    return Ok(match document::decode::<EventRecord>(&record.value) {
-                        Ok(found) => Found::Record(Box::new(found), record.revision),
-                        Err(damage) => {
-                            metrics::record_damaged();
-                            warn!("event record `{key}` {damage}: it is written anew");
-                            Found::Damaged(record.revision)
+                Ok(Some(record)) => match document::decode::<EventRecord>(&record.value) {
+                    Ok(found) => return Ok(Found::Record(Box::new(found), record.revision)),
+                    Err(damage) => {
+                        metrics::record_damaged();
+                        match self.keep_aside(key, &record, &damage).await {
+                            Ok(()) => return Ok(Found::Damaged(record.revision)),
+                            Err(error) => error,
                         }
-                    });
-                }
-                Err(error) => {
-                    warn!("event record `{key}` cannot be read, trying again: {error}");
-                    self.again(retry, closing).await?;
-                    retry += 1;
-                }
-            }
+                    }
+                },
+                Err(error) => error,
+            };
+            warn!("event record `{key}` cannot be read, trying again: {error}");
+            self.again(retry, closing).await?;
+            retry += 1;
         }
     }
 

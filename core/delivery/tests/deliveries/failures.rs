@@ -2,8 +2,9 @@
 
 use workmanager_core_delivery::{Ending, Pending};
 use workmanager_core_domain::{
-    EventRecord,
+    EventRecord, document,
     ports::{Collection, Expect, Key, Records as _},
+    quarantine::Quarantined,
 };
 
 use crate::{
@@ -56,4 +57,7 @@ async fn a_damaged_record_does_not_stop_its_event() {
     scene.store.put(&key, "not a record".into(), Expect::Any).await.unwrap();
     assert_eq!(scene.run(event("1")).await, Ending::Acknowledged);
     assert!(scene.record("1").await.is_finished());
+    let kept = scene.store.page(Collection::Quarantine, "", None, 10).await.unwrap().records;
+    let kept: Quarantined = document::decode(&kept[0].value).unwrap();
+    assert_eq!((kept.collection, &*kept.bytes), (Collection::Event, &b"not a record"[..]));
 }
