@@ -12,6 +12,6 @@ mod wait;
 
 pub use binaries::{function, workmanager};
 pub use processes::{command_line, descendants, is_alive};
-pub use server::{Answer, Server, Tail, base64};
+pub use server::{Answer, Server, Tail, base64, free_ports};
 pub use tools::has;
 pub use wait::{eventually, within};

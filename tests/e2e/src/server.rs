@@ -267,7 +267,11 @@ impl Tail {
 }
 
 /// Ports that were free a moment ago.
-fn free_ports<const N: usize>() -> [u16; N] {
+///
+/// # Panics
+/// There are none.
+#[must_use]
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
     std::array::from_fn(|i| listeners[i].local_addr().expect("an address").port())
 }
