@@ -55,6 +55,9 @@ pub(super) struct Intake {
 }
 
 pub(super) type Flight = Pin<Box<dyn Future<Output = Ending> + Send>>;
+/// As which retry a mistake of our own counts: it will not go away soon.
+const BROKEN: u32 = 5;
+
 type Flights = FuturesUnordered<Flight>;
 
 /// Why an opened intake does not go on.
@@ -64,6 +67,8 @@ enum Stopped {
     /// A delivery was left alone while no worker ran, and some worker may run again by now: a fresh
     /// subscription brings it back.
     LeftAlone,
+    /// A delivery has ended in a mistake of our own. A fresh subscription brings it back.
+    Broken,
     /// Something else is wanted, or the program stops.
     Wanted,
 }
@@ -203,6 +208,10 @@ impl Intake {
                     match self.take(keeper, subscription, flights, wanted, closing).await {
                         Stopped::Failed(error) => error,
                         Stopped::LeftAlone => continue,
+                        Stopped::Broken => {
+                            retry = BROKEN;
+                            "a delivery has ended in a mistake of our own".into()
+                        }
                         Stopped::Wanted => return,
                     }
                 }
@@ -239,9 +248,7 @@ impl Intake {
                         Ending::Acknowledged | Ending::Duplicate | Ending::Parked => {}
                         Ending::Pending(Pending::Closing) => {}
                         Ending::Pending(Pending::NobodyRuns | Pending::Fenced) => return Stopped::LeftAlone,
-                        Ending::Pending(Pending::Broken) => {
-                            return Stopped::Failed("a delivery has ended in a mistake of our own".into());
-                        }
+                        Ending::Pending(Pending::Broken) => return Stopped::Broken,
                     }
                 }
                 taken = next(&keeper.deliveries, &self.topic, &mut subscription), if waiting.is_none() && !is_full => match taken {

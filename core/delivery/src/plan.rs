@@ -64,18 +64,17 @@ fn decide(input: &Input<'_>, member: &Member) -> Decision {
 
 /// Why the filter does not let the event through, if so.
 fn filter(input: &Input<'_>, filter: &MemberFilter) -> Option<MismatchReason> {
-    match filter {
-        MemberFilter::All => None,
-        MemberFilter::Compiled(filter) => match filter.matches(input) {
-            Ok(true) => None,
-            Ok(false) => Some(MismatchReason::FilterFalse { filter: filter.text().to_owned() }),
-            Err(error) => {
-                Some(MismatchReason::FilterFailed { filter: filter.text().to_owned(), message: error.to_string() })
-            }
+    let stored = match filter {
+        MemberFilter::All => return None,
+        MemberFilter::Stored(stored) => stored,
+    };
+    let message = match stored.compiled() {
+        Ok(filter) => match filter.matches(input) {
+            Ok(true) => return None,
+            Ok(false) => return Some(MismatchReason::FilterFalse { filter: stored.text().to_owned() }),
+            Err(error) => error.to_string(),
         },
-        MemberFilter::Broken(broken) => Some(MismatchReason::FilterFailed {
-            filter: broken.text.to_string(),
-            message: format!("the stored filter does not compile: {}", broken.error),
-        }),
-    }
+        Err(error) => format!("the stored filter does not compile: {error}"),
+    };
+    Some(MismatchReason::FilterFailed { filter: stored.text().to_owned(), message })
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use arc_swap::ArcSwap;
@@ -30,24 +30,37 @@ pub struct Member {
     pub filter: MemberFilter,
 }
 
-/// A member's filter, compiled when the member was put in.
+/// A member's filter.
 #[derive(Debug, Clone)]
 pub enum MemberFilter {
     /// There is none: every event of its topics matches.
     All,
-    /// A compiled filter.
-    Compiled(Arc<Filter>),
-    /// A stored text that does not compile any more: no event matches, and each says so.
-    Broken(Arc<BrokenFilter>),
+    /// There is one.
+    Stored(Arc<StoredFilter>),
 }
 
-/// A stored filter that does not compile.
+/// A filter as its worker's definition has it. It is compiled when it is first asked for, so that a
+/// start with many workers does not wait for all of theirs.
 #[derive(Debug)]
-pub struct BrokenFilter {
-    /// As it is stored.
-    pub text: Box<str>,
-    /// What is wrong with it.
-    pub error: InvalidFilter,
+pub struct StoredFilter {
+    text: Box<str>,
+    compiled: OnceLock<Result<Filter, InvalidFilter>>,
+}
+
+impl StoredFilter {
+    /// Its text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The filter itself.
+    ///
+    /// # Errors
+    /// A stored text that does not compile any more: no event matches.
+    pub fn compiled(&self) -> Result<&Filter, &InvalidFilter> {
+        self.compiled.get_or_init(|| Filter::compile(&self.text)).as_ref()
+    }
 }
 
 impl Member {
@@ -197,7 +210,7 @@ fn insert(members: &mut BTreeMap<WorkerId, Arc<Member>>, worker: Worker, revisio
         );
     let filter = known
         .filter(|known| known.worker.filter == worker.filter)
-        .map_or_else(|| worker.filter.as_deref().map_or(MemberFilter::All, compile), |known| known.filter.clone());
+        .map_or_else(|| worker.filter.as_deref().map_or(MemberFilter::All, stored), |known| known.filter.clone());
     members.insert(worker.id, Arc::new(Member { worker: Arc::new(worker), revision, slots, places, filter }));
 }
 
@@ -205,9 +218,6 @@ fn room(places: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(places))
 }
 
-fn compile(text: &str) -> MemberFilter {
-    match Filter::compile(text) {
-        Ok(filter) => MemberFilter::Compiled(Arc::new(filter)),
-        Err(error) => MemberFilter::Broken(Arc::new(BrokenFilter { text: text.into(), error })),
-    }
+fn stored(text: &str) -> MemberFilter {
+    MemberFilter::Stored(Arc::new(StoredFilter { text: text.into(), compiled: OnceLock::new() }))
 }
