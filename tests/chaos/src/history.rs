@@ -92,7 +92,7 @@ pub struct Reply {
 pub struct Death {
     /// The process.
     pub pid: u32,
-    /// Exit code or signal.
+    /// Exit code or signal, and the last words of its log.
     pub status: String,
 }
 

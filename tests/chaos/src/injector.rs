@@ -75,19 +75,32 @@ fn inject(plan: Plan, plane: &Plane, log: &FaultLog, stopped: &mpsc::Receiver<()
 fn strike(step: Step, plane: &Plane, log: &FaultLog) -> Option<Asleep> {
     let Step { target, kind, pick, .. } = step;
     let victim = Victim::hold(plane.pid()?, target, pick)?;
+    if !hit(&victim, target, kind, log) {
+        return None;
+    }
+    match kind {
+        Kind::Kill => None,
+        Kind::Pause { millis } => Some(Asleep { victim, until: Instant::now() + Duration::from_millis(millis) }),
+    }
+}
+
+/// Kills a control plane. Says whether it was there.
+pub(crate) fn kill(control_plane: u32, log: &FaultLog) -> bool {
+    let victim = Victim::hold(control_plane, Target::ControlPlane, 0);
+    victim.is_some_and(|victim| hit(&victim, Target::ControlPlane, Kind::Kill, log))
+}
+
+fn hit(victim: &Victim, target: Target, kind: Kind, log: &FaultLog) -> bool {
     let at = SystemClock::new().now();
     let signal = match kind {
         Kind::Kill => Signal::KILL,
         Kind::Pause { .. } => Signal::STOP,
     };
-    if !victim.signal(signal) {
-        return None;
+    let is_hit = victim.signal(signal);
+    if is_hit {
+        log.record(Fault { at, target, pid: victim.pid, kind });
     }
-    log.record(Fault { at, target, pid: victim.pid, kind });
-    match kind {
-        Kind::Kill => None,
-        Kind::Pause { millis } => Some(Asleep { victim, until: Instant::now() + Duration::from_millis(millis) }),
-    }
+    is_hit
 }
 
 /// The number of faults of a target, for messages.

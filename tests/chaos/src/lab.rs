@@ -7,14 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tempfile::TempDir;
 use workmanager_tests_e2e::within;
 
 use crate::{
-    client::Client,
+    client::{Answer, Client},
     family,
     fault::{FaultLog, Target},
     history::{Descriptors, History},
-    injector::Injector,
+    injector::{self, Injector},
     ledger, leftovers,
     oracle::{self, Judgement},
     plan::{Mix, Plan},
@@ -23,7 +24,7 @@ use crate::{
     replies,
     sink::Sink,
     summary::{Summary, Times},
-    workload::{self, WORKERS},
+    workload::{self, TOPIC, WORKERS},
 };
 
 /// Mean time between two faults.
@@ -57,7 +58,7 @@ pub struct Outcome {
     pub history: History,
     /// What the judge found.
     pub judgement: Judgement,
-    /// Logs and data, kept if something was found.
+    /// Logs and data, kept if something must not have happened.
     pub kept: Option<PathBuf>,
 }
 
@@ -90,9 +91,9 @@ pub fn run(settings: &Settings) -> Outcome {
     let Settings { seed, events, .. } = settings;
     say(&format!("chaos: {events} events, seed {seed}; WORKMANAGER_CHAOS_SEED={seed} repeats the plan\n"));
     let begun = Instant::now();
-    let directory = tempfile::Builder::new().prefix("workmanager-chaos-").tempdir().expect("a temporary directory");
-    let mut history = History { workers: WORKERS.to_vec(), ..History::default() };
-    let settled = experiment(settings, directory.path(), &mut history);
+    let (lab, mut history) = (Lab::open(None), History::default());
+    let settled = lab.struggle(settings, &mut history);
+    let directory = lab.close(&mut history);
     let judgement = oracle::judge(&history);
     let times = Times { settled, elapsed: begun.elapsed() };
     let summary = Summary::new(*seed, &history, &judgement, times);
@@ -100,59 +101,136 @@ pub fn run(settings: &Settings) -> Outcome {
     if let Some(report) = &settings.report {
         summary.append(report);
     }
-    let kept = (!judgement.violations.is_empty()).then(|| directory.keep());
+    let kept = (!judgement.violations.is_empty()).then(|| keep(directory, &history));
     Outcome { summary, history, judgement, kept }
 }
 
-/// Fills in the history; says how long it took to settle after the last fault.
-fn experiment(settings: &Settings, directory: &Path, history: &mut History) -> Duration {
-    let sink = Sink::listen();
-    let place = Place::new(directory.to_owned(), directory.join("data"), &[]);
-    let (port, data, temporary) = (place.port, place.data.clone(), place.temporary());
-    let plane = Arc::new(Plane::start(place));
-    let client = Client::new(port);
-    workload::deploy(&client, sink.address());
-    workload::warm_up(&client);
-    quiet(&client, settings.seed);
-    let before = census(&plane);
-
-    let log = Arc::new(FaultLog::create(&directory.join("faults.jsonl")));
-    let plan = Plan::new(settings.seed, settings.mix.clone(), EVERY);
-    let injector = Injector::start(plan, plane.clone(), log.clone());
-    let span = PACE.mul_f64(settings.events as f64);
-    let deadline = Instant::now() + span + STRUGGLE;
-    let publishers = Publishers::start(port, Load { events: settings.events, pace: PACE, deadline });
-    history.publications = publishers.finish();
-    let all = (history.publications.len() + 1) * WORKERS.len();
-    while sink.finished() < all && Instant::now() < deadline {
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
-    injector.stop();
-    let healed = Instant::now();
-    plane.healthy();
-    quiet(&client, settings.seed);
-    let settled = healed.elapsed();
-
-    history.replies = replies::read(&client);
-    history.descriptors = compare(&before, &plane);
-    let mut plane = Arc::into_inner(plane).expect("the injector has let go of it");
-    let status = plane.stop();
-    history.leftovers = leftovers::find(directory, &temporary);
-    if !status.success() {
-        history.leftovers.push(format!("the last control plane ended with {status}"));
-    }
-    let ledger = ledger::read(&data);
-    (history.records, history.stuck) = (ledger.records, ledger.stuck);
-    history.executions = sink.close();
-    (history.faults, history.homes, history.deaths) = (log.all(), plane.homes(), plane.deaths());
-    workload::forget_warm_up(history);
-    settled
+/// Keeps the logs and the data, with everything that the judge knew.
+fn keep(directory: TempDir, history: &History) -> PathBuf {
+    let directory = directory.keep();
+    std::fs::write(directory.join("history.txt"), format!("{history:#?}")).expect("the history can be kept");
+    directory
 }
 
-fn quiet(client: &Client, seed: u64) {
-    within(HEAL, &format!("there is nothing to do any more (seed {seed})"), || {
-        workload::is_quiet(client).filter(|is_quiet| *is_quiet)
-    });
+/// A running product with its witnesses.
+#[derive(Debug)]
+pub struct Lab {
+    directory: TempDir,
+    place: Place,
+    sink: Sink,
+    plane: Arc<Plane>,
+    client: Client,
+    log: Arc<FaultLog>,
+}
+
+impl Lab {
+    /// Starts everything; the data is in `data`, or in the lab's own directory.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn open(data: Option<PathBuf>) -> Self {
+        let made = tempfile::Builder::new().prefix("workmanager-chaos-").tempdir();
+        let directory = made.expect("a temporary directory");
+        let own = directory.path().join("data");
+        let place = Place::new(directory.path().to_owned(), data.unwrap_or(own));
+        let (sink, plane) = (Sink::listen(), Arc::new(Plane::start(place.clone())));
+        let client = Client::new(place.port);
+        workload::deploy(&client, sink.address());
+        let log = Arc::new(FaultLog::create(&directory.path().join("faults.jsonl")));
+        Self { directory, place, sink, plane, client, log }
+    }
+
+    /// Asks the control plane.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Publishes an event once. It keeps each worker busy for so long, and is larger than it must be by
+    /// `padding` bytes.
+    #[must_use]
+    pub fn publish(&self, event: u64, millis: u64, padding: usize) -> Option<Answer> {
+        self.client.publish(TOPIC, &event.to_string(), &workload::data(event, millis, padding))
+    }
+
+    /// How many pairs of event and worker have an execution that came to its end.
+    #[must_use]
+    pub fn finished(&self) -> usize {
+        self.sink.finished()
+    }
+
+    /// Kills the control plane the moment it has a process below it, and waits until it is gone.
+    ///
+    /// # Panics
+    /// It does not come to have one.
+    pub fn kill_with_newborn(&self) {
+        let strike = |pid: &u32| family::has_child(*pid) && injector::kill(*pid, &self.log);
+        let killed = within(HEAL, "there is a process below the control plane", || {
+            // Looks many times before it pauses: a process is new for a few milliseconds only.
+            (0..1_000).find_map(|_| self.plane.pid().filter(strike))
+        });
+        within(HEAL, "the killed is gone", || (self.plane.pid() != Some(killed)).then_some(()));
+    }
+
+    /// Waits until the control plane says that there is nothing to do any more.
+    ///
+    /// # Panics
+    /// Not in time.
+    pub fn quiet(&self) {
+        within(HEAL, "there is nothing to do any more", || {
+            workload::is_quiet(&self.client).filter(|is_quiet| *is_quiet)
+        });
+    }
+
+    /// Stops everything, and adds to the history what the witnesses say. Gives back the directory with the
+    /// logs.
+    ///
+    /// # Panics
+    /// It does not stop, or its store cannot be read.
+    #[must_use]
+    pub fn close(self, history: &mut History) -> TempDir {
+        let Self { directory, place, sink, plane, client, log } = self;
+        history.workers = WORKERS.to_vec();
+        history.replies = replies::read(&client);
+        let mut plane = Arc::into_inner(plane).expect("nobody else has it");
+        let status = plane.stop();
+        history.leftovers = leftovers::find(directory.path(), &place.temporary());
+        if !status.success() {
+            history.leftovers.push(format!("the last control plane ended with {status}"));
+        }
+        let ledger = ledger::read(&place.data);
+        (history.records, history.stuck) = (ledger.records, ledger.stuck);
+        history.executions = sink.close();
+        (history.faults, history.homes, history.deaths) = (log.all(), plane.homes(), plane.deaths());
+        workload::forget_warm_up(history);
+        directory
+    }
+
+    /// Publishes while things are broken, until all is done. Says how long it took to settle after the last
+    /// fault.
+    fn struggle(&self, settings: &Settings, history: &mut History) -> Duration {
+        workload::warm_up(&self.client);
+        self.quiet();
+        let before = census(&self.plane);
+        let plan = Plan::new(settings.seed, settings.mix.clone(), EVERY);
+        let injector = Injector::start(plan, self.plane.clone(), self.log.clone());
+        let deadline = Instant::now() + PACE.mul_f64(settings.events as f64) + STRUGGLE;
+        let load = Load { events: settings.events, pace: PACE, deadline };
+        history.publications = Publishers::start(self.place.port, load).finish();
+        // What warmed up is one event more.
+        let all = (history.publications.len() + 1) * WORKERS.len();
+        while self.sink.finished() < all && Instant::now() < deadline {
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        injector.stop();
+        let healed = Instant::now();
+        self.plane.healthy();
+        self.quiet();
+        let settled = healed.elapsed();
+        history.descriptors = compare(&before, &self.plane);
+        settled
+    }
 }
 
 /// The processes that live now, and their descriptors.

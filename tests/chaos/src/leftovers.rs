@@ -2,13 +2,14 @@
 
 use std::{path::Path, time::Duration};
 
+use rustix::process::{Pid, Signal, kill_process};
 use workmanager_tests_e2e::{command_line, is_alive};
 
 /// How long a process may take to go after its control plane.
 const GOING: Duration = Duration::from_secs(5);
 
 /// Processes that work for the product in `directory`, and what it left among the temporary files, in
-/// words.
+/// words. The processes are killed, so that a failed run leaves nobody.
 pub(crate) fn find(directory: &Path, temporary: &Path) -> Vec<String> {
     let name = directory.to_string_lossy();
     let start = std::time::Instant::now();
@@ -17,7 +18,12 @@ pub(crate) fn find(directory: &Path, temporary: &Path) -> Vec<String> {
         std::thread::park_timeout(Duration::from_millis(20));
         processes = ours(&name);
     }
-    let mut found: Vec<_> = processes.into_iter().map(|pid| format!("process {pid}: {}", command_line(pid))).collect();
+    let mut found: Vec<_> =
+        processes.iter().map(|pid| format!("process {pid}: {}", command_line(*pid).trim())).collect();
+    for pid in processes.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+        // One may end another.
+        let _ = kill_process(pid, Signal::KILL);
+    }
     let files = std::fs::read_dir(temporary).expect("the temporary folder can be listed").flatten();
     found.extend(files.map(|file| format!("temporary file {}", file.path().display())));
     found
@@ -46,8 +52,7 @@ mod tests {
         let file = temporary.join("forgotten");
         let mut child = Command::new("tail").arg("-f").arg(&file).spawn().unwrap();
         let found = find(directory.path(), &temporary);
-        child.kill().unwrap();
-        child.wait().unwrap();
+        assert!(!child.wait().unwrap().success(), "it is ended");
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].contains(&format!("process {}", child.id())), "{found:?}");
     }

@@ -30,7 +30,7 @@ mod workload;
 pub use client::{Answer, Client};
 pub use fault::{Fault, FaultLog, Kind, Target};
 pub use history::{Death, Descriptors, Execution, Expected, History, Publication, Reply};
-pub use lab::{Outcome, Settings, run};
+pub use lab::{Lab, Outcome, Settings, run};
 pub use options::Options;
 pub use plan::{Mix, Plan, Step};
 pub use plane::{Place, Plane};

@@ -25,7 +25,6 @@ pub struct Place {
     /// The port of its REST interface.
     pub port: u16,
     internal: u16,
-    arguments: Vec<String>,
 }
 
 /// A supervised control plane. Dropped without a stop, it is killed.
@@ -49,10 +48,9 @@ struct State {
 impl Place {
     /// In `directory`, on free ports.
     #[must_use]
-    pub fn new(directory: PathBuf, data: PathBuf, arguments: &[&str]) -> Self {
+    pub fn new(directory: PathBuf, data: PathBuf) -> Self {
         let [port, internal] = free_ports();
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Self { directory, data, port, internal, arguments }
+        Self { directory, data, port, internal }
     }
 
     /// What processes keep in temporary directories is kept here.
@@ -65,10 +63,16 @@ impl Place {
         self.directory.join(format!("control-plane-{start}.log"))
     }
 
+    /// The last line of a log.
+    fn last_words(&self, start: usize) -> String {
+        let log = std::fs::read_to_string(self.log(start)).unwrap_or_default();
+        log.lines().last().unwrap_or_default().to_owned()
+    }
+
     fn spawn(&self, start: usize) -> Child {
         let mut command = Command::new(workmanager());
         command.args(["serve", "--http-port", &self.port.to_string(), "--internal-port", &self.internal.to_string()]);
-        command.arg("--data-dir").arg(&self.data).args(["--log", "info"]).args(&self.arguments);
+        command.arg("--data-dir").arg(&self.data).args(["--log", "info"]);
         command.current_dir(&self.directory).env("TMPDIR", self.temporary()).process_group(0);
         let log = File::create(self.log(start)).expect("the log can be made");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -96,7 +100,8 @@ fn supervise(place: &Place, shared: &Mutex<State>) -> ExitStatus {
         if state.stopping {
             return status;
         }
-        state.deaths.push(Death { pid: child.id(), status: status.to_string() });
+        let last = place.last_words(state.pids.len() - 1);
+        state.deaths.push(Death { pid: child.id(), status: format!("{status}: {last}") });
     }
 }
 

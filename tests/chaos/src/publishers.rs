@@ -69,7 +69,7 @@ fn publish_all(client: &Client, next: &AtomicU64, load: Load, begun: Instant) ->
 }
 
 fn publish(client: &Client, event: u64, deadline: Instant) -> Publication {
-    let data = workload::data(event, 2 + event % 10 * 2);
+    let data = workload::data(event, 2 + event % 10 * 2, 0);
     let mut publication = Publication { event, tries: 0, accepted: None };
     while Instant::now() < deadline {
         publication.tries += 1;

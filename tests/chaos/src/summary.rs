@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, fs::OpenOptions, io::Write as _, path::Path, time::Duration};
 
 use serde::Serialize;
+use workmanager_core_domain::EventRecord;
 
 use crate::{
     fault::{Kind, Target},
@@ -38,6 +39,8 @@ pub struct Summary {
     /// The longest time from a kill until work went on without the killed: for a child until the event
     /// that it had ran again, else until the next execution elsewhere.
     pub longest_recovery_ms: BTreeMap<Target, u64>,
+    /// The longest time from an event's acceptance until every worker was done with it.
+    pub longest_delivery_ms: u64,
     /// From the last fault until there was nothing to do.
     pub settled_ms: u64,
     /// The whole run.
@@ -80,6 +83,7 @@ impl Summary {
             duplicates,
             duplicate_replies: judgement.duplicate_replies,
             longest_recovery_ms: recoveries(history, judgement),
+            longest_delivery_ms: history.records.iter().filter_map(took).map(millis).max().unwrap_or(0),
             settled_ms: millis(times.settled),
             elapsed_ms: millis(times.elapsed),
             violations: judgement.violations.iter().map(ToString::to_string).collect(),
@@ -96,6 +100,10 @@ impl Summary {
         let file = OpenOptions::new().create(true).append(true).open(path);
         file.and_then(|mut file| file.write_all(&line)).expect("the report can be written");
     }
+}
+
+fn took(record: &EventRecord) -> Option<Duration> {
+    record.finished_at.map(|at| at.since(record.accepted_at))
 }
 
 fn recoveries(history: &History, judgement: &Judgement) -> BTreeMap<Target, u64> {
@@ -140,6 +148,7 @@ impl fmt::Display for Summary {
         writeln!(f, "  pauses      {}", by_target(&self.pauses, ""))?;
         writeln!(f, "  ran again   {}, all else unexplained", by_target(&self.duplicates, " by the kill of a"))?;
         writeln!(f, "  recovery    {} at the longest", by_target(&self.longest_recovery_ms, " ms"))?;
+        writeln!(f, "  delivery    {} ms at the longest", self.longest_delivery_ms)?;
         writeln!(f, "  settled     {} ms after the last fault", self.settled_ms)
     }
 }

@@ -41,9 +41,9 @@ def Process(event):
 /// The number of events that warm up, and are nobody's business.
 const WARM_UP: u64 = 0;
 
-/// The data of an event.
-pub(crate) fn data(number: u64, millis: u64) -> Vec<u8> {
-    json!({ "number": number, "ms": millis }).to_string().into_bytes()
+/// The data of an event that takes so long, and is larger than it must be by `padding` bytes.
+pub(crate) fn data(number: u64, millis: u64, padding: usize) -> Vec<u8> {
+    json!({ "number": number, "ms": millis, "padding": "x".repeat(padding) }).to_string().into_bytes()
 }
 
 /// Makes the workers, running.
@@ -73,7 +73,7 @@ pub(crate) fn deploy(client: &Client, sink: std::net::SocketAddr) {
 /// The events are refused.
 pub(crate) fn warm_up(client: &Client) {
     for event in 0..32 {
-        let answer = client.publish(TOPIC, &format!("warm-up-{event}"), &data(WARM_UP, 50));
+        let answer = client.publish(TOPIC, &format!("warm-up-{event}"), &data(WARM_UP, 50, 0));
         let answer = answer.expect("the control plane answers");
         assert_eq!(answer.status, 202, "{}", answer.text);
     }

@@ -13,5 +13,5 @@ mod wait;
 pub use binaries::{function, workmanager};
 pub use processes::{command_line, descendants, is_alive};
 pub use server::{Answer, Server, Tail, base64, free_ports};
-pub use tools::has;
+pub use tools::{has, skip};
 pub use wait::{eventually, within};

@@ -12,11 +12,16 @@ pub fn has(tool: &str) -> bool {
     let found = Command::new("sh").args(["-c", "command -v \"$0\"", tool]).stdout(Stdio::null()).status();
     let found = found.expect("a shell").success();
     if !found {
-        // Not by `eprintln!`, which the test harness keeps to itself.
-        let skip = format!("SKIPPED: needs {tool}: it is not on the PATH\n");
-        std::io::stderr().write_all(skip.as_bytes()).expect("standard error");
+        skip(tool, "it is not on the PATH");
     }
     found
+}
+
+/// Says loudly that a test has nothing to do for want of `what`, and why; it counts as skipped.
+pub fn skip(what: &str, why: &str) {
+    // Not by `eprintln!`, which the test harness keeps to itself.
+    let line = format!("SKIPPED: needs {what}: {why}\n");
+    std::io::stderr().write_all(line.as_bytes()).expect("standard error");
 }
 
 #[cfg(test)]
