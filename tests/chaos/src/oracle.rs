@@ -16,7 +16,7 @@ mod violation;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use workmanager_core_domain::{
-    EventRecord, Timestamp,
+    EventRecord,
     event_record::{AttemptRecord, Track, TrackState},
 };
 
@@ -75,11 +75,6 @@ fn success(track: &Track) -> Option<&AttemptRecord> {
         TrackState::Done { .. } => track.attempts.last(),
         _ => None,
     }
-}
-
-/// When an attempt was over.
-fn end(attempt: &AttemptRecord) -> Timestamp {
-    attempt.started_at.plus(attempt.duration)
 }
 
 /// Executions by event and worker, oldest first.
@@ -159,7 +154,7 @@ impl Judge<'_> {
                 let Some(attempt) = track(record, worker.name).and_then(success) else { continue };
                 let none = Vec::new();
                 let runs = groups.get(&(event, worker.name)).unwrap_or(&none);
-                self.success(event, worker.name, attempt, runs);
+                self.success(record, worker.name, attempt, runs);
             }
         }
         let suspects = Suspects::new(history);
@@ -177,17 +172,19 @@ impl Judge<'_> {
         }
     }
 
-    /// The attempt that ended well ran to its end, and nothing ran after it.
-    fn success(&mut self, event: u64, worker: &'static str, attempt: &AttemptRecord, runs: &[&Execution]) {
-        let over = end(attempt).plus(ROUNDING);
-        let is_it = |run: &&&Execution| {
-            let began = run.started.plus(ROUNDING) >= attempt.started_at;
-            run.attempt == attempt.number && began && run.finished.is_some_and(|finished| finished <= over)
+    /// The attempt that ended well ran to its end before the record was written, and nothing ran after it.
+    fn success(&mut self, record: &EventRecord, worker: &'static str, attempt: &AttemptRecord, runs: &[&Execution]) {
+        let is_since = |run: &&&Execution| run.started.plus(ROUNDING) >= attempt.started_at;
+        let mut since = runs.iter().filter(is_since);
+        let over = record.finished_at.map(|at| at.plus(ROUNDING));
+        let has_run = |run: &&Execution| {
+            run.attempt == attempt.number && run.finished.is_some_and(|end| over.is_none_or(|over| end <= over))
         };
-        if !runs.iter().any(|run| is_it(&run)) {
+        if !since.next().is_some_and(has_run) {
+            let event = number(record).unwrap_or_default();
             self.blame(Violation::NeverRan { event, worker, attempt: attempt.number });
         }
-        for late in runs.iter().filter(|run| run.started > over) {
+        for late in since {
             self.blame(Violation::RunAfterItsEnd { late: (*late).clone() });
         }
     }

@@ -138,6 +138,8 @@ fn a_success_that_nobody_ran_is_seen() {
     assert!(matches!(never, Violation::NeverRan { event: 1, worker: "audit", .. }), "{never}");
     let unfinished = blamed(|history| history.executions[0].finished = None);
     assert!(matches!(unfinished, Violation::NeverRan { .. }), "{unfinished}");
+    let later = blamed(|history| history.executions[0].finished = Some(at(150)));
+    assert!(matches!(later, Violation::NeverRan { .. }), "{later}");
     let other = blamed(|history| history.executions[0].attempt = 2);
     assert!(matches!(other, Violation::NeverRan { .. }), "{other}");
 }
