@@ -31,7 +31,7 @@ pub use server::{InvalidServer, Server};
 
 use client::Client;
 use output::Output;
-use verb::{create, engines, get, history, invoke, lifecycle, list, load, publish, tail};
+use verb::{create, dead_letters, engines, explain, get, history, invoke, lifecycle, list, load, logs, publish, tail};
 
 /// The verbs that ask a server.
 #[derive(Debug, Clone, Subcommand)]
@@ -62,6 +62,12 @@ pub enum Verb {
     Invoke(Remote<invoke::Args>),
     /// Show a topic's events as they come.
     Tail(Remote<tail::Args>),
+    /// Show what a worker wrote lately.
+    Logs(Remote<logs::Args>),
+    /// Tell the story of an event: who got it, what became of it, and why.
+    Explain(Remote<explain::Args>),
+    /// Look at events that failed for good, send them round again, or give them up.
+    DeadLetters(Remote<dead_letters::Args>),
     /// Show what kinds of code run there.
     Engines(Remote<engines::Args>),
     /// Check what this machine needs, and whether the server is well.
@@ -94,6 +100,9 @@ async fn dispatch(verb: &Verb, program: clap::Command, open: Open<'_>) -> Exit {
         Verb::Publish(remote) => ask(remote, open, publish::run).await,
         Verb::Invoke(remote) => ask(remote, open, invoke::run).await,
         Verb::Tail(remote) => ask(remote, open, tail::run).await,
+        Verb::Logs(remote) => ask(remote, open, logs::run).await,
+        Verb::Explain(remote) => ask(remote, open, explain::run).await,
+        Verb::DeadLetters(remote) => ask(remote, open, dead_letters::run).await,
         Verb::Engines(remote) => ask(remote, open, engines::run).await,
         Verb::Doctor(remote) => ask(remote, open, doctor::run).await,
         Verb::Completions(args) => {

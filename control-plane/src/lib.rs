@@ -6,6 +6,7 @@ pub mod app;
 pub mod cli;
 pub mod feed;
 pub mod grant;
+pub mod logs;
 pub mod platform;
 pub mod router;
 pub mod serve;

@@ -22,7 +22,7 @@ use workmanager_core_domain::{
 };
 use workmanager_core_kit::Tasks;
 
-use crate::feed::Feed;
+use crate::{feed::Feed, logs::Logs};
 
 /// What the router works with.
 #[derive(Clone)]
@@ -72,6 +72,7 @@ impl NotSettled {
 pub struct Router {
     keeper: Arc<Keeper>,
     board: Arc<Board>,
+    logs: Arc<Logs>,
 }
 
 impl Router {
@@ -88,7 +89,8 @@ impl Router {
     pub fn with(parts: Parts, settings: Settings, tasks: &Tasks) -> Self {
         let Parts { bus, records, target, clock, ids, roster, feed } = parts;
         let board: Arc<Board> = Arc::default();
-        let witness = Arc::new(witness::Watchers { feed, board: board.clone() });
+        let logs: Arc<Logs> = Arc::default();
+        let witness = Arc::new(witness::Watchers { feed, board: board.clone(), logs: logs.clone() });
         let ports = Ports { bus, records, target, clock, ids, roster, witness };
         let deliveries = Arc::new(Deliveries::new(ports.clone(), settings));
         let keeper = Arc::new(Keeper::new(ports, deliveries.clone(), tasks.clone()));
@@ -99,7 +101,7 @@ impl Router {
                 tokio::join!(keeping.keep(), parked::run(deliveries, all));
             }
         });
-        Self { keeper, board }
+        Self { keeper, board, logs }
     }
 
     /// Waits until the subscriptions of `topics` are as the roster wants them at the time of the call,
@@ -147,6 +149,20 @@ impl Router {
     #[must_use]
     pub fn pause(&self, worker: WorkerId) -> Option<Duration> {
         self.keeper.deliveries.pause(worker)
+    }
+
+    /// What workers wrote lately.
+    #[must_use]
+    pub const fn logs(&self) -> &Arc<Logs> {
+        &self.logs
+    }
+
+    /// Takes up what is parked in the store and not known here, as after a repair.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn restore(&self) -> Result<usize, StoreError> {
+        self.keeper.deliveries.restore().await
     }
 
     /// What was last seen of each worker's code.

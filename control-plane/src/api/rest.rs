@@ -2,11 +2,14 @@
 
 mod call;
 mod condition;
+mod dead_letters;
 mod engines;
 mod events;
+mod explain;
 pub(super) mod fallback;
 mod health;
 mod idempotency;
+mod logs;
 mod query;
 mod router;
 mod tail;

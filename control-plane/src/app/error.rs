@@ -74,6 +74,12 @@ codes! {
     WorkerNotFound = "worker-not-found", NotFound;
     /// The worker has no version of this number.
     VersionNotFound = "version-not-found", NotFound;
+    /// Nothing is known of an event with this id.
+    EventNotFound = "event-not-found", NotFound;
+    /// No dead letter has this id.
+    DeadLetterNotFound = "dead-letter-not-found", NotFound;
+    /// The dead letter's worker was deleted.
+    DeadLetterOrphaned = "dead-letter-orphaned", Conflict;
     /// The worker has no tag of this key.
     TagNotFound = "tag-not-found", NotFound;
     /// Another worker has this name.
@@ -123,6 +129,27 @@ pub enum Error {
         worker: String,
         /// Which.
         number: u32,
+    },
+    /// Nothing is known of the event.
+    #[error(
+        "nothing is known of an event with the id `{id}`: it was never accepted here, it waits to be taken, or it was \
+         finished longer ago than events are remembered"
+    )]
+    NoEvent {
+        /// Which.
+        id: String,
+    },
+    /// No such dead letter.
+    #[error("no dead letter has the id `{id}`: it was sent round again, given up, or is older than they are kept")]
+    NoLetter {
+        /// Which.
+        id: String,
+    },
+    /// Nobody can take the letter.
+    #[error("the worker of dead letter `{id}` was deleted: publish its event again, or give it up")]
+    LetterOrphaned {
+        /// Which.
+        id: String,
     },
     /// The worker has no such tag.
     #[error("worker `{worker}` has no tag `{key}`")]
@@ -247,6 +274,9 @@ impl Error {
             Self::Invalid(_) => Code::InvalidRequest,
             Self::NoWorker { .. } => Code::WorkerNotFound,
             Self::NoVersion { .. } => Code::VersionNotFound,
+            Self::NoEvent { .. } => Code::EventNotFound,
+            Self::NoLetter { .. } => Code::DeadLetterNotFound,
+            Self::LetterOrphaned { .. } => Code::DeadLetterOrphaned,
             Self::NoTag { .. } => Code::TagNotFound,
             Self::NameTaken { .. } => Code::NameTaken,
             Self::Busy { .. } => Code::WorkerBusy,

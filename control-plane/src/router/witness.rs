@@ -6,18 +6,23 @@ use workmanager_core_delivery::{Sight, Witness};
 use workmanager_core_domain::{AttemptId, Event, Outcome, Worker, outcome::Report};
 
 use super::Board;
-use crate::feed::{Feed, Happening};
+use crate::{
+    feed::{Feed, Happening},
+    logs::Logs,
+};
 
 /// The feed and the board.
 pub(super) struct Watchers {
     pub(super) feed: Feed,
     pub(super) board: Arc<Board>,
+    pub(super) logs: Arc<Logs>,
 }
 
 impl Witness for Watchers {
     fn saw(&self, sight: &Sight<'_>) {
-        if let Sight::Attempted { worker, report, .. } = sight {
+        if let Sight::Attempted { worker, event, id, report, .. } = sight {
             self.board.note(worker.id, report);
+            self.logs.note(worker.id, *id, event, &report.logs);
         }
         if self.feed.is_watched() {
             self.feed.tell(happening(sight));

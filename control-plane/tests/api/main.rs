@@ -18,5 +18,6 @@ mod operations;
 mod publish;
 mod recovery;
 mod shapes;
+mod stories;
 mod tags;
 mod tail;

@@ -23,6 +23,10 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 5] =
+        [Self::AttemptsExhausted, Self::NotRetryable, Self::TooOld, Self::Loop, Self::BacklogOverflow];
+
     /// The stable code.
     #[must_use]
     pub const fn code(self) -> &'static str {

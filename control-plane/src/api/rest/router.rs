@@ -6,7 +6,7 @@ use axum::{
     routing::{get, post, put},
 };
 
-use super::{engines, events, fallback, health, idempotency, tail, topics, worker};
+use super::{dead_letters, engines, events, explain, fallback, health, idempotency, logs, tail, topics, worker};
 use crate::api::{Api, context, gate};
 
 /// Every operation of REST.
@@ -29,9 +29,15 @@ pub fn router(api: Api) -> Router {
             get(worker::tags::one).put(worker::tags::set).delete(worker::tags::remove),
         )
         .route("/v1/workers/{id}/invoke", post(worker::invoke::invoke))
+        .route("/v1/workers/{id}/logs", get(logs::logs))
         .route("/v1/engines", get(engines::list))
         .route("/v1/topics", get(topics::list))
         .route("/v1/topics/{topic}/events", post(events::publish).get(tail::tail))
+        .route("/v1/events/{id}", get(explain::explain))
+        .route("/v1/dead-letters", get(dead_letters::list).delete(dead_letters::delete_all))
+        .route("/v1/dead-letters:redrive", post(dead_letters::redrive_all))
+        .route("/v1/dead-letters/{id}", get(dead_letters::get).delete(dead_letters::delete))
+        .route("/v1/dead-letters/{id}/redrive", post(dead_letters::redrive))
         .route("/health", get(health::ready))
         .route("/readyz", get(health::ready))
         .route("/health/live", get(health::live))

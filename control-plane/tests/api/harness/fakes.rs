@@ -17,7 +17,7 @@ use workmanager_core_domain::{
     EngineInfo, MimeType, Outcome, Timestamp,
     attempt::Attempt,
     engine::Mechanism,
-    outcome::{Failure, FailureKind, Report},
+    outcome::{Failure, FailureKind, LogLine, LogStream, Report},
     ports::{Clock, Ids},
     reply,
 };
@@ -78,6 +78,7 @@ pub(crate) struct FakeTarget {
     /// Told when an attempt waits at the gate.
     pub(crate) waiting: Notify,
     pub(crate) attempts: Mutex<Vec<Attempt>>,
+    lines: Mutex<Vec<String>>,
     pub(crate) candidates: Mutex<Vec<Candidate>>,
 }
 
@@ -91,12 +92,18 @@ impl Default for FakeTarget {
             closed: Mutex::new(false),
             waiting: Notify::new(),
             attempts: Mutex::default(),
+            lines: Mutex::default(),
             candidates: Mutex::default(),
         }
     }
 }
 
 impl FakeTarget {
+    /// The next attempt writes this.
+    pub(crate) fn writes(&self, line: &str) {
+        self.lines.lock().unwrap().push(line.to_owned());
+    }
+
     /// The next attempt ends so.
     pub(crate) fn answer(&self, outcome: Outcome) {
         self.outcomes.lock().unwrap().push_back(outcome);
@@ -120,6 +127,10 @@ impl FakeTarget {
         *self.closed.lock().unwrap() = false;
         self.gate.add_permits(1_000);
     }
+}
+
+fn line(at: Timestamp, text: String) -> LogLine {
+    LogLine { at, stream: LogStream::Stdout, text }
 }
 
 /// A failure with everything in it.
@@ -157,7 +168,7 @@ impl Target for FakeTarget {
             digest: attempt.digest,
             started_at: context.now,
             duration: Duration::from_millis(1),
-            logs: Vec::new(),
+            logs: self.lines.lock().unwrap().drain(..).map(|text| line(context.now, text)).collect(),
             logs_truncated: false,
         }
     }

@@ -1,0 +1,184 @@
+//! Events that failed for good: looked at, sent round again, given up.
+
+use workmanager_core_domain::{
+    DeadLetterId, Timestamp, Version, WorkerId,
+    dead_letter::{DeadLetter, Reason},
+    document,
+    parked::Pinned,
+    ports::{Collection, Expect},
+};
+
+use super::{App, Error, store};
+
+/// Letters read at once.
+const PAGE: usize = 200;
+/// Most letters that one call sends round again or gives up.
+const MOST: usize = 10_000;
+
+/// Which letters are wanted; all that is set must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LetterFilter {
+    /// Whose, by id or name.
+    pub worker: Option<String>,
+    /// Why they failed.
+    pub reason: Option<Reason>,
+    /// Not older than this.
+    pub since: Option<Timestamp>,
+    /// Older than this.
+    pub until: Option<Timestamp>,
+}
+
+/// A letter, and the name of its worker while there is one.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// The letter.
+    pub letter: DeadLetter,
+    /// The worker's name; `None` once it is deleted.
+    pub worker: Option<String>,
+}
+
+/// A page of letters, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct Letters {
+    /// The letters.
+    pub letters: Vec<Letter>,
+    /// Give it to go on.
+    pub next: Option<String>,
+}
+
+impl App {
+    /// Letters after `after`, oldest first.
+    ///
+    /// # Errors
+    /// `NoWorker` of the filter, or the store's.
+    pub async fn letters(
+        &self,
+        filter: &LetterFilter,
+        limit: usize,
+        mut after: Option<String>,
+    ) -> Result<Letters, Error> {
+        let worker = filter.worker.as_deref().map(|worker| self.worker_of(worker)).transpose()?;
+        let mut found = Vec::new();
+        loop {
+            let page = self.parts.records.page(Collection::DeadLetter, "", after.as_deref(), PAGE).await?;
+            for record in page.records {
+                // Damage is for the quarantine to tell.
+                let Ok(letter) = document::decode::<DeadLetter>(&record.value) else { continue };
+                if !filter.lets_through(&letter, worker) {
+                    continue;
+                }
+                let id = letter.id.to_string();
+                found.push(self.named(letter));
+                if found.len() == limit {
+                    return Ok(Letters { letters: found, next: Some(id) });
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next.into()),
+                None => return Ok(Letters { letters: found, next: None }),
+            }
+        }
+    }
+
+    fn worker_of(&self, reference: &str) -> Result<WorkerId, Error> {
+        // A deleted worker's letters are still there, under its id.
+        reference.parse().or_else(|_| self.find(reference).map(|member| member.worker.id))
+    }
+
+    fn named(&self, letter: DeadLetter) -> Letter {
+        let snapshot = self.parts.roster.snapshot();
+        Letter { worker: snapshot.get(letter.worker).map(|member| member.worker.name.to_string()), letter }
+    }
+
+    /// One letter.
+    ///
+    /// # Errors
+    /// `NoLetter`, or the store's.
+    pub async fn letter(&self, id: &str) -> Result<Letter, Error> {
+        let missing = || Error::NoLetter { id: id.to_owned() };
+        let id: DeadLetterId = id.parse().map_err(|_| missing())?;
+        let stored = store::get::<DeadLetter>(&*self.parts.records, &id.to_string()).await?;
+        Ok(self.named(stored.ok_or_else(missing)?.value))
+    }
+
+    /// Sends a letter round again, to version `version` of its worker or the active one.
+    ///
+    /// # Errors
+    /// `NoLetter`, `LetterOrphaned`, `NoVersion`, or the store's.
+    pub async fn redrive(&self, id: &str, version: Option<u32>, dry_run: bool) -> Result<Letter, Error> {
+        let letter = self.letter(id).await?;
+        let pinned = self.pinned(&letter, version).await?;
+        if !dry_run {
+            self.send_round(&letter, pinned).await?;
+        }
+        Ok(letter)
+    }
+
+    /// Sends every letter that `filter` lets through round again, and says which they are. One call does
+    /// not take more than some thousand; the second value says whether there are more.
+    ///
+    /// # Errors
+    /// As of [`App::redrive`]; those before the one that failed are on their way.
+    pub async fn redrive_all(&self, filter: &LetterFilter, dry_run: bool) -> Result<(Vec<DeadLetterId>, bool), Error> {
+        let letters = self.letters(filter, MOST, None).await?;
+        let mut sent = Vec::new();
+        for letter in letters.letters.iter().filter(|letter| letter.worker.is_some()) {
+            if !dry_run {
+                self.send_round(letter, None).await?;
+            }
+            sent.push(letter.letter.id);
+        }
+        Ok((sent, letters.next.is_some()))
+    }
+
+    async fn pinned(&self, letter: &Letter, version: Option<u32>) -> Result<Option<Pinned>, Error> {
+        let orphaned = || Error::LetterOrphaned { id: letter.letter.id.to_string() };
+        let worker = letter.worker.clone().ok_or_else(orphaned)?;
+        let Some(number) = version else { return Ok(None) };
+        let key = Version::key(letter.letter.worker, number);
+        let stored = store::get::<Version>(&*self.parts.records, &key).await?;
+        let version = stored.ok_or(Error::NoVersion { worker, number })?.value;
+        Ok(Some(Pinned { number, digest: version.digest }))
+    }
+
+    async fn send_round(&self, letter: &Letter, version: Option<Pinned>) -> Result<(), Error> {
+        let (app, letter) = (self.clone(), letter.letter.clone());
+        self.to_the_end(async move { Ok(app.parts.router.redrive(&letter, version).await?) }).await
+    }
+
+    /// Gives a letter up: its event is gone then.
+    ///
+    /// # Errors
+    /// `NoLetter`, or the store's.
+    pub async fn give_up(&self, id: &str) -> Result<(), Error> {
+        let letter = self.letter(id).await?;
+        store::delete::<DeadLetter>(&*self.parts.records, &letter.letter.id.to_string(), Expect::Any).await
+    }
+
+    /// Gives up every letter that `filter` lets through, and says which. One call does not take more
+    /// than some thousand; the second value says whether there are more.
+    ///
+    /// # Errors
+    /// The store's; those before are gone.
+    pub async fn give_up_all(&self, filter: &LetterFilter, dry_run: bool) -> Result<(Vec<DeadLetterId>, bool), Error> {
+        let letters = self.letters(filter, MOST, None).await?;
+        let mut gone = Vec::new();
+        for letter in &letters.letters {
+            if !dry_run {
+                let id = letter.letter.id.to_string();
+                store::delete::<DeadLetter>(&*self.parts.records, &id, Expect::Any).await?;
+            }
+            gone.push(letter.letter.id);
+        }
+        Ok((gone, letters.next.is_some()))
+    }
+}
+
+impl LetterFilter {
+    fn lets_through(&self, letter: &DeadLetter, worker: Option<WorkerId>) -> bool {
+        worker.is_none_or(|worker| letter.worker == worker)
+            && self.reason.is_none_or(|reason| letter.reason == reason)
+            && self.since.is_none_or(|since| letter.at >= since)
+            && self.until.is_none_or(|until| letter.at < until)
+    }
+}
