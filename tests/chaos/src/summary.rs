@@ -9,7 +9,7 @@ use crate::{
     fault::{Kind, Target},
     history::{Execution, History},
     injector::count,
-    oracle::Judgement,
+    oracle::{Judgement, Violation},
 };
 
 /// What a run came to.
@@ -34,6 +34,8 @@ pub struct Summary {
     pub pauses: BTreeMap<Target, usize>,
     /// Second executions that a kill explains, by whose kill it was.
     pub duplicates: BTreeMap<Target, usize>,
+    /// Second executions that nothing explains.
+    pub unexplained: usize,
     /// Replies that were published again, explained.
     pub duplicate_replies: usize,
     /// The longest time from a kill until work went on without the killed: for a child until the event
@@ -81,6 +83,7 @@ impl Summary {
             kills: by_target(|kind| kind == Kind::Kill),
             pauses: by_target(|kind| kind != Kind::Kill),
             duplicates,
+            unexplained: judgement.violations.iter().filter(|one| matches!(one, Violation::RunAgain { .. })).count(),
             duplicate_replies: judgement.duplicate_replies,
             longest_recovery_ms: recoveries(history, judgement),
             longest_delivery_ms: history.records.iter().filter_map(took).map(millis).max().unwrap_or(0),
@@ -146,7 +149,8 @@ impl fmt::Display for Summary {
         writeln!(f, "  executions  {executions}, {duplicate_copies} copies told apart")?;
         writeln!(f, "  kills       {}", by_target(&self.kills, ""))?;
         writeln!(f, "  pauses      {}", by_target(&self.pauses, ""))?;
-        writeln!(f, "  ran again   {}, all else unexplained", by_target(&self.duplicates, " by the kill of a"))?;
+        let reasons = by_target(&self.duplicates, " by the kill of a");
+        writeln!(f, "  ran again   {reasons}; {} without a reason", self.unexplained)?;
         writeln!(f, "  recovery    {} at the longest", by_target(&self.longest_recovery_ms, " ms"))?;
         writeln!(f, "  delivery    {} ms at the longest", self.longest_delivery_ms)?;
         writeln!(f, "  settled     {} ms after the last fault", self.settled_ms)
