@@ -18,6 +18,7 @@ mod load;
 mod name;
 mod problem;
 mod publish;
+mod quarantine;
 mod settings;
 mod store;
 mod tags;
@@ -45,6 +46,7 @@ pub use list::{Cursor, Filter, Page};
 pub use load::{Loaded, load};
 pub use problem::{Problem, Problems};
 pub use publish::Tail;
+pub use quarantine::{Entry, Repaired};
 pub use settings::Settings;
 pub use topics::TopicView;
 pub use update::Condition;
@@ -121,6 +123,17 @@ impl App {
             Err(_) => snapshot.named(reference),
         };
         member.cloned().ok_or_else(|| Error::NoWorker { reference: reference.to_owned() })
+    }
+
+    /// [`App::find`], which also knows of a worker whose record cannot be read.
+    ///
+    /// # Errors
+    /// `NoWorker`, or `WorkerQuarantined`.
+    pub async fn get(&self, reference: &str) -> Result<Arc<Member>, Error> {
+        match self.find(reference) {
+            Ok(member) => Ok(member),
+            Err(_) => Err(self.unknown(reference).await),
+        }
     }
 
     /// Runs a change to its end even if whoever asked for it is gone, so that nothing is left half

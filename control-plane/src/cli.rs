@@ -31,7 +31,10 @@ pub use server::{InvalidServer, Server};
 
 use client::Client;
 use output::Output;
-use verb::{create, dead_letters, engines, explain, get, history, invoke, lifecycle, list, load, logs, publish, tail};
+use verb::{
+    create, dead_letters, engines, explain, get, history, invoke, lifecycle, list, load, logs, publish, quarantine,
+    tail,
+};
 
 /// The verbs that ask a server.
 #[derive(Debug, Clone, Subcommand)]
@@ -68,6 +71,8 @@ pub enum Verb {
     Explain(Remote<explain::Args>),
     /// Look at events that failed for good, send them round again, or give them up.
     DeadLetters(Remote<dead_letters::Args>),
+    /// Look at records that cannot be read, and restore them.
+    Quarantine(Remote<quarantine::Args>),
     /// Show what kinds of code run there.
     Engines(Remote<engines::Args>),
     /// Check what this machine needs, and whether the server is well.
@@ -103,6 +108,7 @@ async fn dispatch(verb: &Verb, program: clap::Command, open: Open<'_>) -> Exit {
         Verb::Logs(remote) => ask(remote, open, logs::run).await,
         Verb::Explain(remote) => ask(remote, open, explain::run).await,
         Verb::DeadLetters(remote) => ask(remote, open, dead_letters::run).await,
+        Verb::Quarantine(remote) => ask(remote, open, quarantine::run).await,
         Verb::Engines(remote) => ask(remote, open, engines::run).await,
         Verb::Doctor(remote) => ask(remote, open, doctor::run).await,
         Verb::Completions(args) => {

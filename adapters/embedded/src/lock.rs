@@ -5,9 +5,17 @@ use std::{
     io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
+    thread,
+    time::Duration,
 };
 
 use crate::Error;
+
+/// How often a lock that another holds is asked for again: a program that was killed while it started
+/// another leaves its lock with that one for a moment, until it is executed.
+const TRIES: u32 = 50;
+/// How long is waited in between.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Held while the store is open. The lock goes away with the process, however that ends.
 #[derive(Debug)]
@@ -30,12 +38,20 @@ impl DirectoryLock {
             .mode(0o600)
             .open(&path)
             .map_err(|e| unusable(&path, e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::InUse { directory: directory.to_owned(), holder: holder(&mut file) });
+        let mut tries = TRIES;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if tries > 0 => {
+                    tries -= 1;
+                    // Nobody unparks.
+                    thread::park_timeout(PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Error::InUse { directory: directory.to_owned(), holder: holder(&mut file) });
+                }
+                Err(TryLockError::Error(source)) => return Err(unusable(&path, source)),
             }
-            Err(TryLockError::Error(source)) => return Err(unusable(&path, source)),
         }
         sign(&mut file).map_err(|e| unusable(&path, e))?;
         Ok(Self { _file: file })

@@ -30,6 +30,11 @@ pub(crate) fn stores(store: &Store) -> Stores {
 
 /// Every engine that a function of this program has.
 pub(crate) fn engines(config: &function::Config, tasks: &Tasks) -> Registry {
-    let python = Options { python: config.python.clone(), path: config.path.clone(), cache: config.cache() };
+    let python = Options {
+        python: config.python.clone(),
+        path: config.path.clone(),
+        cache: config.cache(),
+        sandbox: config.sandbox,
+    };
     Registry::new().with(Arc::new(Python::new(python, tasks.clone())))
 }

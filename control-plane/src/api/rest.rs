@@ -10,6 +10,7 @@ pub(super) mod fallback;
 mod health;
 mod idempotency;
 mod logs;
+mod quarantine;
 mod query;
 mod router;
 mod tail;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use workmanager_core_domain::{GroupName, Topic, Worker, WorkerName, ports::StoreError};
+use workmanager_core_domain::{GroupName, Topic, Worker, WorkerName, ports::StoreError, worker::Ordering};
 
 use super::{App, Condition, Error, LimitsDraft, Problems, View, check, version::Memory};
 
@@ -42,6 +42,8 @@ pub struct Changes {
     pub group: Change<String>,
     /// Where its replies go.
     pub reply_topic: Change<String>,
+    /// Which of its events keep their order.
+    pub ordering: Change<String>,
     /// What it may use.
     pub limits: Change<LimitsDraft>,
     /// Its tags; a tag without a value goes.
@@ -56,6 +58,7 @@ pub(super) struct Checked {
     filter: Option<Option<String>>,
     group: Option<Option<GroupName>>,
     reply_topic: Option<Option<Topic>>,
+    ordering: Option<Option<Ordering>>,
     limits: LimitsDraft,
     tags: Change<BTreeMap<String, Option<String>>>,
 }
@@ -69,6 +72,7 @@ impl Changes {
         let filter = optional(self.filter, p, check::filter);
         let group = optional(self.group, p, |text, p| check::parse(&text, "/group", p));
         let reply_topic = optional(self.reply_topic, p, |text, p| check::parse(&text, "/replyTopic", p));
+        let ordering = optional(self.ordering, p, check::ordering);
         let limits = match self.limits {
             Change::Keep => LimitsDraft::default(),
             Change::Reset => LimitsDraft::reset(),
@@ -76,7 +80,7 @@ impl Changes {
         };
         check::limits(&limits, &worker.limits, p);
         check::tags(&patched(&worker.tags, &self.tags), p);
-        let checked = Checked { name, topics, filter, group, reply_topic, limits, tags: self.tags };
+        let checked = Checked { name, topics, filter, group, reply_topic, ordering, limits, tags: self.tags };
         problems.none_or(Some(checked))
     }
 }
@@ -158,6 +162,9 @@ impl Checked {
         }
         if let Some(reply_topic) = &self.reply_topic {
             next.reply_topic.clone_from(reply_topic);
+        }
+        if let Some(ordering) = self.ordering {
+            next.ordering = ordering.unwrap_or_default();
         }
         let mut problems = Problems::default();
         next.limits = check::limits(&self.limits, &worker.limits, &mut problems);

@@ -7,7 +7,7 @@ use workmanager_core_delivery::Filter;
 use workmanager_core_domain::{
     Digest, Limits, Topic,
     version::EngineSettings,
-    worker::{Isolation, MAX_TAG_KEY, MAX_TAG_VALUE, MAX_TAGS},
+    worker::{Isolation, MAX_TAG_KEY, MAX_TAG_VALUE, MAX_TAGS, Ordering},
 };
 
 use super::{Change, CodeDraft, EngineDraft, Error, LimitsDraft, MAX_CODE, Problems};
@@ -124,6 +124,18 @@ pub(super) fn engine(draft: EngineDraft, base: EngineSettings, problems: &mut Pr
         }
     }
     EngineSettings { entry, invariant: draft.invariant.unwrap_or(base.invariant) }
+}
+
+/// Which of its events keep their order.
+pub(super) fn ordering(text: String, problems: &mut Problems) -> Option<Ordering> {
+    match text.as_str() {
+        "none" => Some(Ordering::None),
+        "partitionkey" => Some(Ordering::PartitionKey),
+        other => {
+            problems.push("/ordering", format!("must be `none` or `partitionkey`, not `{other}`"));
+            None
+        }
+    }
 }
 
 /// Where its processes live.

@@ -79,7 +79,7 @@ impl Drop for Held {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ClaimRecord {
+pub(super) struct ClaimRecord {
     request: Digest,
     seed: Uuid,
     at: Timestamp,

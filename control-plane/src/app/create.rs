@@ -8,7 +8,7 @@ use workmanager_core_domain::{
     Digest, Version, Worker, WorkerId,
     ports::{Expect, Revision, StoreError},
     version::VersionStatus,
-    worker::{Desired, Ordering},
+    worker::Desired,
 };
 use workmanager_core_kit::field::WORKER_NAME;
 
@@ -92,7 +92,7 @@ impl App {
         definition: Definition,
     ) -> Worker {
         let Definition { mime_type, topics, filter, group, reply_topic, config, tags, .. } = definition;
-        let Definition { engine, isolation, limits, start, .. } = definition;
+        let Definition { engine, isolation, ordering, limits, start, .. } = definition;
         let now = self.parts.clock.now();
         Worker {
             id,
@@ -106,7 +106,7 @@ impl App {
             tags,
             engine,
             isolation,
-            ordering: Ordering::default(),
+            ordering,
             limits,
             desired: if start { Desired::Running } else { Desired::Stopped },
             started_once: start,
@@ -125,13 +125,13 @@ impl App {
         let (number, created_at, status) = (1, worker.created_at, VersionStatus::Validated);
         let version = Version { worker: worker.id, number, created_at, status, digest, manifest };
         let key = Version::key(worker.id, number);
-        store::put(&*self.parts.records, &key, &version, Expect::Any).await.map(|_| ())
+        store::put_twice(&*self.parts.records, &key, &version, Expect::Any).await.map(|_| ())
     }
 
     async fn enter(&self, worker: Worker) -> Result<Arc<Member>, Error> {
         let (id, name) = (worker.id, worker.name.clone());
         let _writing = self.lock(id).await;
-        let revision = match store::put(&*self.parts.records, &id.to_string(), &worker, Expect::Absent).await {
+        let revision = match store::put_twice(&*self.parts.records, &id.to_string(), &worker, Expect::Absent).await {
             Ok(revision) => revision,
             // The same request, tried twice at once: the other one has won.
             Err(error) if is_conflict(&error) => return self.made_before(id).await?.ok_or(error),

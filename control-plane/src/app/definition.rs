@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use workmanager_core_domain::{
-    GroupName, Limits, MimeType, Topic, WorkerName, version::EngineSettings, worker::Isolation,
+    GroupName, Limits, MimeType, Topic, WorkerName,
+    version::EngineSettings,
+    worker::{Isolation, Ordering},
 };
 
 use super::{Change, Error, Problems, check};
@@ -39,6 +41,8 @@ pub struct Draft {
     pub engine: EngineDraft,
     /// Where its processes live.
     pub isolation: Option<String>,
+    /// Which of its events keep their order.
+    pub ordering: Option<String>,
     /// What it may use.
     pub limits: LimitsDraft,
     /// Its code.
@@ -98,6 +102,7 @@ pub struct Definition {
     pub(super) tags: BTreeMap<String, String>,
     pub(super) engine: EngineSettings,
     pub(super) isolation: Isolation,
+    pub(super) ordering: Ordering,
     pub(super) limits: Limits,
     pub(super) code: Bytes,
     pub(super) start: bool,
@@ -121,6 +126,7 @@ impl Draft {
         check::tags(&self.tags, p);
         let engine = check::engine(self.engine, EngineSettings::default(), p);
         let isolation = check::isolation(self.isolation.as_deref(), p);
+        let ordering = self.ordering.and_then(|text| check::ordering(text, p)).unwrap_or_default();
         let limits = check::limits(&self.limits, &Limits::default(), p);
         let code = check::code(self.code, "/codeSource", p)?;
         let (mime_type, topics) = problems.none_or(mime_type.zip(topics))?;
@@ -135,6 +141,7 @@ impl Draft {
             tags: self.tags,
             engine,
             isolation,
+            ordering,
             limits,
             code: code.ok_or(Error::CodeUrl)?,
             start: self.start,

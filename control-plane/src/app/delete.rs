@@ -3,11 +3,14 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use tracing::{info, warn};
-use workmanager_core_domain::{Worker, ports::Expect};
+use workmanager_core_domain::{
+    Worker,
+    ports::{Collection, Expect, Key},
+};
 use workmanager_core_kit::field::WORKER_NAME;
 
 use super::{
-    App, Condition, Error,
+    App, Condition, Error, quarantine,
     store::{self, Stored, is_conflict},
 };
 
@@ -55,6 +58,7 @@ impl App {
             let expect = Expect::Revision(member.revision);
             match store::delete::<Worker>(records, &id.to_string(), expect).await {
                 Ok(()) => {
+                    quarantine::forget(records, &Key::new(Collection::Worker, id.to_string())).await;
                     roster.remove(id);
                     return Ok(());
                 }

@@ -80,6 +80,12 @@ codes! {
     DeadLetterNotFound = "dead-letter-not-found", NotFound;
     /// The dead letter's worker was deleted.
     DeadLetterOrphaned = "dead-letter-orphaned", Conflict;
+    /// No quarantine entry has this id.
+    QuarantineNotFound = "quarantine-not-found", NotFound;
+    /// Nothing tells what a damaged record was.
+    NotRepairable = "not-repairable", Conflict;
+    /// The worker's record cannot be read.
+    WorkerQuarantined = "worker-quarantined", Conflict;
     /// The worker has no tag of this key.
     TagNotFound = "tag-not-found", NotFound;
     /// Another worker has this name.
@@ -150,6 +156,28 @@ pub enum Error {
     LetterOrphaned {
         /// Which.
         id: String,
+    },
+    /// No such entry.
+    #[error("no quarantine entry has the id `{id}`")]
+    NoQuarantine {
+        /// Which.
+        id: String,
+    },
+    /// It cannot be restored.
+    #[error("`{id}` cannot be repaired: {reason}")]
+    NotRepairable {
+        /// Which.
+        id: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The worker is there, and cannot be read.
+    #[error("the record of worker `{reference}` cannot be read; restore it by POST /v1/quarantine/{entry}/repair")]
+    WorkerQuarantined {
+        /// As it was given.
+        reference: String,
+        /// The quarantine entry.
+        entry: String,
     },
     /// The worker has no such tag.
     #[error("worker `{worker}` has no tag `{key}`")]
@@ -277,6 +305,9 @@ impl Error {
             Self::NoEvent { .. } => Code::EventNotFound,
             Self::NoLetter { .. } => Code::DeadLetterNotFound,
             Self::LetterOrphaned { .. } => Code::DeadLetterOrphaned,
+            Self::NoQuarantine { .. } => Code::QuarantineNotFound,
+            Self::NotRepairable { .. } => Code::NotRepairable,
+            Self::WorkerQuarantined { .. } => Code::WorkerQuarantined,
             Self::NoTag { .. } => Code::TagNotFound,
             Self::NameTaken { .. } => Code::NameTaken,
             Self::Busy { .. } => Code::WorkerBusy,

@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
+use bytes::Bytes;
 use metrics::counter;
 use tracing::{error, warn};
-use workmanager_core_delivery::Roster;
+use workmanager_core_delivery::{Roster, quarantine::quarantine};
 use workmanager_core_domain::{
     Worker, WorkerId,
     document::{self, Document},
-    ports::{Clock, Collection, Expect, Record, Records, Revision},
+    ports::{Clock, Collection, Expect, Key, Record, Records, Revision},
 };
 
 use workmanager_core_kit::chain;
@@ -45,8 +46,11 @@ pub async fn load(records: &dyn Records, roster: &Roster, clock: &dyn Clock) -> 
     for Record { id, value, revision } in all(records, Collection::Worker).await? {
         match document::decode::<Worker>(&value) {
             Ok(worker) if worker.id.to_string() == *id => workers.push((worker, revision)),
-            Ok(worker) => unreadable(&mut loaded, id.into(), &format!("it names worker {}", worker.id)),
-            Err(damage) => unreadable(&mut loaded, id.into(), &chain(&damage)),
+            Ok(worker) => {
+                let reason = format!("it names worker {}", worker.id);
+                unreadable(records, &mut loaded, (id, value), reason, clock).await;
+            }
+            Err(damage) => unreadable(records, &mut loaded, (id, value), chain(&damage), clock).await,
         }
     }
     loaded.ids = workers.iter().map(|(worker, _)| worker.id).collect();
@@ -55,10 +59,20 @@ pub async fn load(records: &dyn Records, roster: &Roster, clock: &dyn Clock) -> 
     Ok(loaded)
 }
 
-fn unreadable(loaded: &mut Loaded, id: String, reason: &str) {
+async fn unreadable(
+    records: &dyn Records,
+    loaded: &mut Loaded,
+    (id, value): (Box<str>, Bytes),
+    reason: String,
+    clock: &dyn Clock,
+) {
     error!("worker {id} is left out, its record cannot be read: {reason}");
     counter!("workmanager_records_unreadable_total", "collection" => Worker::COLLECTION.as_str()).increment(1);
-    loaded.unreadable.push(id);
+    let key = Key::new(Collection::Worker, id.clone());
+    if let Err(error) = quarantine(records, &key, value, reason, clock.now()).await {
+        warn!("worker {id} is not in the quarantine's list: {error}");
+    }
+    loaded.unreadable.push(id.into());
 }
 
 async fn all(records: &dyn Records, collection: Collection) -> Result<Vec<Record>, Error> {

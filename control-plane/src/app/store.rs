@@ -5,7 +5,7 @@ use workmanager_core_domain::{
     ports::{Expect, Key, Records, Revision, StoreError},
 };
 
-use super::Error;
+use super::{Error, quarantine};
 
 /// A record and its revision.
 #[derive(Debug, Clone)]
@@ -38,6 +38,20 @@ pub(super) async fn put<T: Document>(
         },
         answer => Ok(answer?),
     }
+}
+
+/// [`put`], and a second copy of it, from which it can be repaired.
+pub(super) async fn put_twice<T: Document>(
+    records: &dyn Records,
+    id: &str,
+    value: &T,
+    expect: Expect,
+) -> Result<Revision, Error> {
+    let revision = put(records, id, value, expect).await?;
+    let key = Key::new(T::COLLECTION, id);
+    let bytes = document::encode(value).map_err(|source| Error::Encode { key: key.to_string(), source })?;
+    quarantine::copy(records, &key, bytes).await;
+    Ok(revision)
 }
 
 /// Deletes a record.

@@ -68,7 +68,7 @@ impl App {
             }
             next.updated_at = self.parts.clock.now();
             let expect = Expect::Revision(member.revision);
-            match store::put(records, &id.to_string(), &next, expect).await {
+            match store::put_twice(records, &id.to_string(), &next, expect).await {
                 Ok(revision) => {
                     roster.put(next, revision);
                     return roster.snapshot().get(id).cloned().ok_or_else(gone);

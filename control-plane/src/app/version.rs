@@ -100,7 +100,7 @@ impl App {
         loop {
             version.number = number;
             let key = Version::key(worker, number);
-            match store::put(&*self.parts.records, &key, &version, Expect::Absent).await {
+            match store::put_twice(&*self.parts.records, &key, &version, Expect::Absent).await {
                 Ok(_) => return Ok(Numbered(version)),
                 // Taken by another load of the same worker.
                 Err(error) if is_conflict(&error) && number < u32::MAX => number += 1,

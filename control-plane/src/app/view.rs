@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tracing::warn;
 use workmanager_core_delivery::{Member, Reach};
-use workmanager_core_domain::{Digest, Timestamp, Worker, ports::Revision, worker::Desired};
+use workmanager_core_domain::{Digest, Timestamp, Worker, ports::Revision, units::Span, worker::Desired};
 
 use super::App;
 use crate::router::{IntakeState, TopicState};
@@ -19,7 +19,7 @@ pub enum ObservedState {
     Loading,
     /// It does not get there without help.
     Failed,
-    /// Something it needs cannot be read.
+    /// Something it needs cannot be read, or its engine dies again and again.
     Quarantined,
     /// It takes no events.
     Stopped,
@@ -91,10 +91,14 @@ impl App {
     }
 
     fn observed(&self, worker: &Worker) -> Observed {
-        use ObservedState::{Failed, Loading, Ready, Stopped};
+        use ObservedState::{Failed, Loading, Quarantined, Ready, Stopped};
         let told = |state, message: Option<String>, since| Observed { state, message, since };
         if worker.desired == Desired::Stopped {
             return told(Stopped, None, worker.updated_at);
+        }
+        if let Some(left) = self.parts.router.pause(worker.id) {
+            let message = format!("its engine died again and again: no attempt starts for {}", Span(left));
+            return told(Quarantined, Some(message), self.parts.clock.now());
         }
         if let Some(failure) = self.parts.router.board().get(worker.id) {
             return told(Failed, Some(failure.message), failure.since);

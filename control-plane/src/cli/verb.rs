@@ -12,5 +12,6 @@ pub(super) mod list;
 pub(super) mod load;
 pub(super) mod logs;
 pub(super) mod publish;
+pub(super) mod quarantine;
 pub(super) mod show;
 pub(super) mod tail;

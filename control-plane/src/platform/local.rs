@@ -66,6 +66,7 @@ impl Local {
     pub fn new(parts: Parts, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let Parts { options, executable, directory, code, log, grants, feed, tasks } = parts;
         let mut arguments: Vec<OsString> = vec!["function".into(), "--listen".into(), "stdin".into()];
+        arguments.extend(["--parent".into(), std::process::id().to_string().into()]);
         arguments.extend(["--log".into(), log.into()]);
         arguments.extend(["--code-url".into(), format!("http://{code}").into()]);
         arguments.extend(["--cache-dir".into(), directory.join("cache").into()]);

@@ -6,6 +6,7 @@ mod harness;
 mod change;
 mod code;
 mod create;
+mod damage;
 mod documents;
 mod faults;
 mod gate;

@@ -90,7 +90,6 @@ async fn what_is_no_operation_is_refused() {
         "/v1/workers/w/unknown",
         "/v1/topics/orders",
         "/v1/dead-letters/1/unknown",
-        "/v1/quarantine",
         "/openapi.json",
         "/docs",
         "/console",

@@ -63,8 +63,8 @@ async fn records_that_cannot_be_read_are_left_out_and_the_rest_serves() {
     assert_eq!(listed["workers"].as_array().unwrap().len(), 1);
     wm.get("/v1/workers/good").await.expect(200);
     for (name, id) in ["torn", "flipped", "newer", "foreign"].iter().zip(&ids) {
-        wm.get(&format!("/v1/workers/{name}")).await.refused(404, "worker-not-found");
-        wm.get(&format!("/v1/workers/{id}")).await.refused(404, "worker-not-found");
+        wm.get(&format!("/v1/workers/{name}")).await.refused(409, "worker-quarantined");
+        wm.get(&format!("/v1/workers/{id}")).await.refused(409, "worker-quarantined");
         let body = json!({"name": name, "codeSource": {"content": base64(ECHO)}});
         wm.call("POST", "/v1/workers", &body).await.refused(409, "name-taken");
     }

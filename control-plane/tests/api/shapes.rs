@@ -26,7 +26,7 @@ async fn the_quick_start_creates_a_stopped_worker_with_the_defaults() {
             r#"{{"id":"{id}","name":"{name}","mimeType":"text/x-python","language":"python","#,
             r#""codeSource":{{"content":"{content}"}},"topic":"time-worker-topic","topics":["time-worker-topic"],"#,
             r#""filter":null,"group":null,"replyTopic":null,"config":{{}},"tags":{{}},"#,
-            r#""engine":{{"entry":null,"invariant":false}},"isolation":"shared","#,
+            r#""engine":{{"entry":null,"invariant":false}},"isolation":"shared","ordering":"none","#,
             r#""limits":{{"timeout":"30s","memory":"256MiB","concurrency":1,"maxAttempts":5,"maxAge":"6h","#,
             r#""logBytes":"64KiB"}},"status":"Stopped","#,
             r#""observed":{{"state":"Stopped","message":null,"since":"2026-11-25T10:00:00Z"}},"#,

@@ -30,7 +30,7 @@ async fn told(wm: &Harness, id: &str, wanted: impl Fn(&Value) -> bool) -> Value 
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), found).await.expect("the story in time")
+    tokio::time::timeout(Duration::from_secs(10), found).await.unwrap()
 }
 
 /// The story of an event, once every worker is done with it.
@@ -165,4 +165,32 @@ async fn what_a_worker_writes_is_kept_for_a_while_with_its_execution() {
     assert_eq!(lines[0]["executionId"], story["workers"][0]["attempts"][0]["id"]);
     wm.get("/v1/workers/none/logs").await.refused(404, "worker-not-found");
     wm.get("/v1/workers/w/logs?since=1").await.refused(400, "invalid-request");
+}
+
+#[tokio::test]
+async fn an_order_is_asked_for_kept_and_taken_back() {
+    let wm = Harness::start().await;
+    running(&wm, "w", json!({ "ordering": "partitionkey" })).await;
+    assert_eq!(wm.get("/v1/workers/w").await.json()["ordering"], "partitionkey");
+    let before = wm.everything().await;
+    let bad = wm.call("PATCH", "/v1/workers/w", &json!({ "ordering": "time" })).await;
+    bad.refused(400, "invalid-request");
+    assert_eq!(bad.pointers(), ["/ordering"]);
+    assert_eq!(wm.everything().await, before);
+    let reset = wm.call("PATCH", "/v1/workers/w", &json!({ "ordering": null })).await.expect(200).json();
+    assert_eq!(reset["ordering"], "none");
+}
+
+#[tokio::test]
+async fn a_worker_whose_engine_dies_again_and_again_is_shown_as_quarantined_for_a_while() {
+    let wm = Harness::start().await;
+    running(&wm, "w", json!({ "limits": { "maxAttempts": 1 } })).await;
+    for id in 0..10 {
+        wm.target.answer(Outcome::EngineLost { message: "killed by signal 9".to_owned() });
+        publish(&wm, &id.to_string()).await;
+        finished(&wm, &id.to_string()).await;
+    }
+    let observed = wm.get("/v1/workers/w").await.json()["observed"].clone();
+    assert_eq!(observed["state"], "Quarantined");
+    assert!(observed["message"].as_str().unwrap().contains("died again and again"), "{observed}");
 }

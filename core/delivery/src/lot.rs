@@ -19,7 +19,7 @@ use workmanager_core_domain::{
     ports::{Collection, Key},
 };
 
-use crate::roster::{Roster, Snapshot};
+use crate::roster::Roster;
 
 /// How parking is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,16 +118,12 @@ impl Lot {
     /// A delivery is not parked any more.
     pub(crate) fn release(&self, key: &Key) {
         self.index().remove(&key.id);
+        self.wake.notify_one();
     }
 
     /// What could not be run now is tried again later.
     pub(crate) fn again(&self, key: &Key, worker: WorkerId, at: Duration) {
         self.index().put(&key.id, [(worker, Wait::Time(at))]);
-        self.wake.notify_one();
-    }
-
-    /// A worker may have a place free, or a lane has moved on.
-    pub(crate) fn look(&self) {
         self.wake.notify_one();
     }
 
@@ -196,11 +192,6 @@ impl Wait {
             | ParkReason::ReplyPending => Self::Time(at),
         }
     }
-}
-
-/// Whether a delivery that waits for a place of `worker` can go on: who is gone or stopped needs none.
-fn can_go(snapshot: &Snapshot, worker: WorkerId) -> bool {
-    snapshot.get(worker).is_none_or(|member| !member.is_running() || member.places.available_permits() > 0)
 }
 
 pub(crate) type Id = Arc<str>;

@@ -14,6 +14,7 @@ use workmanager_core_domain::{
     Limits,
     units::{Size, Span},
 };
+use workmanager_engines_host::Level;
 
 /// How a function process is run.
 #[derive(Debug, Clone, clap::Args)]
@@ -26,6 +27,11 @@ pub struct Config {
     /// The port when `--listen` is not given.
     #[arg(long, env = "PORT", default_value_t = 8080, hide = true)]
     pub port: u16,
+
+    /// The process that starts this one, and that this one dies with. It may be gone before we could ask
+    /// who it is.
+    #[arg(long, hide = true, value_name = "PID")]
+    pub parent: Option<u32>,
 
     /// Where code is fetched by digest.
     #[arg(long, env = "WORKMANAGER_CODE_URL", value_name = "URL")]
@@ -50,6 +56,11 @@ pub struct Config {
     /// The Python that runs Python workers; the first `python3` on PATH when not given.
     #[arg(long, env = "WORKMANAGER_PYTHON", value_name = "PATH")]
     pub python: Option<PathBuf>,
+
+    /// How much must hold a worker's process: `standard` is all that the system has, `strict` runs nothing
+    /// where something is missing, `off` leaves limits of resources only.
+    #[arg(long, env = "WORKMANAGER_SANDBOX", default_value_t, value_name = "standard|strict|off")]
+    pub sandbox: Level,
 
     /// Where programs are looked for.
     #[arg(long, env = "PATH", hide = true)]

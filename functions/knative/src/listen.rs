@@ -42,8 +42,11 @@ fn inherited() -> io::Result<(Listener, String)> {
 }
 
 /// Dies with the process that started this one, whatever that one dies of.
-pub(crate) fn die_with_parent() -> io::Result<()> {
-    let parent = getppid();
+pub(crate) fn die_with_parent(parent: Option<u32>) -> io::Result<()> {
+    let parent = match parent {
+        Some(parent) => i32::try_from(parent).ok().and_then(rustix::process::Pid::from_raw),
+        None => getppid(),
+    };
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() == parent {
         return Ok(());

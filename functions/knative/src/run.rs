@@ -51,7 +51,7 @@ pub enum Error {
 pub async fn run(config: Config, engines: Registry, tasks: Tasks) -> Result<(), Error> {
     let system = |what| move |source| Error::System { what, source };
     if config.listen() == Listen::Inherited {
-        listen::die_with_parent().map_err(system("death with the parent"))?;
+        listen::die_with_parent(config.parent).map_err(system("death with the parent"))?;
     }
     own_all_children().map_err(system("subreaper"))?;
     let metrics = telemetry::metrics(&tasks).ok();

@@ -62,6 +62,7 @@ fn every_command_of_the_page_does_what_the_page_says() {
     shell.shows(&block("cli-explain"), &["event order-4711", "accepted on topic `orders`"]);
     shell.types(&block("cli-logs"));
     shell.types(&block("cli-dead-letters"));
+    shell.types(&block("cli-quarantine"));
     shell.types(&block("cli-load"));
     assert_eq!(shell.version(), 2);
     shell.shows(&block("cli-history"), &["1", "2"]);

@@ -3,10 +3,12 @@
 use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 
-use super::{dead_letters, engines, events, explain, fallback, health, idempotency, logs, tail, topics, worker};
+use super::{
+    dead_letters, engines, events, explain, fallback, health, idempotency, logs, quarantine, tail, topics, worker,
+};
 use crate::api::{Api, context, gate};
 
 /// Every operation of REST.
@@ -38,6 +40,9 @@ pub fn router(api: Api) -> Router {
         .route("/v1/dead-letters:redrive", post(dead_letters::redrive_all))
         .route("/v1/dead-letters/{id}", get(dead_letters::get).delete(dead_letters::delete))
         .route("/v1/dead-letters/{id}/redrive", post(dead_letters::redrive))
+        .route("/v1/quarantine", get(quarantine::list))
+        .route("/v1/quarantine/{id}", delete(quarantine::drop))
+        .route("/v1/quarantine/{id}/repair", post(quarantine::repair))
         .route("/health", get(health::ready))
         .route("/readyz", get(health::ready))
         .route("/health/live", get(health::live))

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use workmanager_core_domain::{
     GroupName, MimeType, Topic, WorkerName,
     units::{Size, Span},
-    worker::{Desired, Isolation},
+    worker::{Desired, Isolation, Ordering},
 };
 
 use crate::cli::{
@@ -41,6 +41,7 @@ struct Document {
     tags: Option<BTreeMap<String, Option<String>>>,
     engine: Option<Engine>,
     isolation: Option<Isolation>,
+    ordering: Option<Ordering>,
     limits: Option<Limits>,
     status: Option<Desired>,
     // What the server shows and nobody sets: passed over, so that what `get` shows can be applied.
@@ -196,6 +197,7 @@ impl Document {
                 ("filter", told(&self.filter)),
                 ("group", told(&self.group)),
                 ("replyTopic", told(&self.reply_topic)),
+                ("ordering", told(&self.ordering)),
                 ("tags", told(&self.tags)),
                 ("limits", told(&self.limits)),
             ]),

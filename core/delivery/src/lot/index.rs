@@ -7,7 +7,7 @@ use std::{
 
 use workmanager_core_domain::WorkerId;
 
-use super::{Id, Wait, can_go};
+use super::{Id, Wait};
 use crate::roster::Snapshot;
 
 /// Every parked delivery, by its id, and the queues that it stands in.
@@ -18,6 +18,8 @@ pub(crate) struct Index {
     timed: BTreeSet<(Duration, WorkerId, Id)>,
     /// What waits for a free place, in the order in which it came.
     ready: BTreeMap<WorkerId, VecDeque<Id>>,
+    /// How many of a worker's deliveries were taken and are not put back yet.
+    taken: HashMap<WorkerId, usize>,
     /// What waits for its worker to run.
     stopped: HashMap<WorkerId, BTreeSet<Id>>,
 }
@@ -26,9 +28,24 @@ pub(crate) struct Index {
 #[derive(Debug, Default)]
 struct Entry {
     waits: Vec<(WorkerId, Wait)>,
-    /// Somebody runs it: what it waits for is said when it is put again.
-    is_running: bool,
+    /// Whether somebody runs it: what it waits for is said when it is put again.
+    run: Run,
 }
+
+/// Whether somebody runs a delivery.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Run {
+    #[default]
+    No,
+    /// It was parked while it ran.
+    Transferred,
+    /// It was taken because the time of this worker's part had come.
+    For(WorkerId),
+}
+
+/// How many deliveries from the lot may be open for one worker. They wait in line for its slots like
+/// those from the bus, so neither keeps the other waiting for ever.
+const OPEN: usize = 8;
 
 impl Index {
     pub(crate) fn len(&self) -> usize {
@@ -48,20 +65,32 @@ impl Index {
         for (worker, wait) in &waits {
             self.queue(&id, *worker, *wait);
         }
-        self.entries.insert(id, Entry { waits, is_running: false });
+        self.entries.insert(id, Entry { waits, run: Run::No });
     }
 
     /// Puts a delivery in that somebody runs.
     pub(crate) fn put_running(&mut self, id: &str) {
         self.remove(id);
-        self.entries.insert(id.into(), Entry { waits: Vec::new(), is_running: true });
+        self.entries.insert(id.into(), Entry { waits: Vec::new(), run: Run::Transferred });
     }
 
     pub(crate) fn remove(&mut self, id: &str) {
         let Some((id, entry)) = self.entries.remove_entry(id) else { return };
+        if let Run::For(worker) = entry.run {
+            self.put_back(worker);
+        }
         // What stands in `ready` is left there, and passed over when its turn comes.
         for (worker, wait) in entry.waits {
             self.unqueue(&id, worker, wait);
+        }
+    }
+
+    fn put_back(&mut self, worker: WorkerId) {
+        if let Some(taken) = self.taken.get_mut(&worker) {
+            *taken -= 1;
+            if *taken == 0 {
+                self.taken.remove(&worker);
+            }
         }
     }
 
@@ -131,13 +160,18 @@ impl Index {
 
     /// Takes the next delivery that can go on.
     pub(crate) fn take(&mut self, snapshot: &Snapshot) -> Option<(Id, WorkerId)> {
-        let Self { entries, ready, .. } = self;
-        for (worker, queue) in ready.iter_mut().filter(|(worker, _)| can_go(snapshot, **worker)) {
+        let Self { entries, ready, taken, .. } = self;
+        let open = |worker: &WorkerId| taken.get(worker).copied().unwrap_or(0);
+        // Who is gone or stopped needs no place.
+        let is_idle = |worker: &WorkerId| snapshot.get(*worker).is_none_or(|member| !member.is_running());
+        for (worker, queue) in ready.iter_mut().filter(|(worker, _)| open(worker) < OPEN || is_idle(worker)) {
             while let Some(id) = queue.pop_front() {
-                let stands = |entry: &&mut Entry| !entry.is_running && entry.waits.contains(&(*worker, Wait::Place));
+                let stands = |entry: &&mut Entry| entry.run == Run::No && entry.waits.contains(&(*worker, Wait::Place));
                 if let Some(entry) = entries.get_mut(&id).filter(stands) {
-                    entry.is_running = true;
-                    return Some((id, *worker));
+                    entry.run = Run::For(*worker);
+                    let worker = *worker;
+                    *taken.entry(worker).or_default() += 1;
+                    return Some((id, worker));
                 }
             }
         }

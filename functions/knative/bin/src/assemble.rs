@@ -9,6 +9,11 @@ use workmanager_functions_knative::Config;
 
 /// Every engine that this program has.
 pub(crate) fn engines(config: &Config, tasks: &Tasks) -> Registry {
-    let python = Options { python: config.python.clone(), path: config.path.clone(), cache: config.cache() };
+    let python = Options {
+        python: config.python.clone(),
+        path: config.path.clone(),
+        cache: config.cache(),
+        sandbox: config.sandbox,
+    };
     Registry::new().with(Arc::new(Python::new(python, tasks.clone())))
 }

@@ -51,6 +51,7 @@ fn changes(body: &[u8], problems: &mut Problems) -> Result<Changes, Error> {
         filter: fields.change_text("filter", p),
         group: fields.change_text("group", p),
         reply_topic: fields.change_text("replyTopic", p),
+        ordering: fields.change_text("ordering", p),
         limits: patched(fields.take("limits", p), "/limits", p, input::limits),
         tags: json::change(fields.take("tags", p), "/tags", p, |node, at, p| {
             json::map(node, at, p, json::text_or_null)

@@ -62,6 +62,7 @@ fn draft(body: &[u8], problems: &mut Problems) -> Result<Draft, Error> {
         tags: texts(&mut fields, "tags", p),
         engine: present(fields.take("engine", p)).map(|node| input::engine(node, "/engine", p)).unwrap_or_default(),
         isolation: fields.text("isolation", p),
+        ordering: fields.text("ordering", p),
         limits: present(fields.take("limits", p)).map(|node| input::limits(node, "/limits", p)).unwrap_or_default(),
         code: present(fields.take("codeSource", p)).and_then(|node| input::code(node, "/codeSource", p)),
         start: fields.boolean("start", p).unwrap_or(false),

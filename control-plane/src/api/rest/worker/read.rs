@@ -9,6 +9,6 @@ use crate::api::{Api, error::Error, rest::call::Call};
 pub(in crate::api::rest) async fn get(State(api): State<Api>, mut call: Call) -> Result<Response, Error> {
     let id = call.param("id").await?;
     call.query()?.finish()?;
-    let member = api.app.find(&id)?;
+    let member = api.app.get(&id).await?;
     Ok(view::answer(&api.app.view(&member).await))
 }

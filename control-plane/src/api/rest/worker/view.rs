@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use workmanager_core_domain::{
     Digest, GroupName, Limits, MimeType, Timestamp, Topic, WorkerId, WorkerName,
     version::EngineSettings,
-    worker::{Desired, Isolation},
+    worker::{Desired, Isolation, Ordering},
 };
 
 use crate::{
@@ -38,6 +38,7 @@ pub(super) struct WorkerBody<'a> {
     tags: &'a BTreeMap<String, String>,
     engine: &'a EngineSettings,
     isolation: Isolation,
+    ordering: Ordering,
     limits: &'a Limits,
     status: Desired,
     observed: ObservedBody<'a>,
@@ -84,6 +85,7 @@ impl<'a> From<&'a View> for WorkerBody<'a> {
             tags: &worker.tags,
             engine: &worker.engine,
             isolation: worker.isolation,
+            ordering: worker.ordering,
             limits: &worker.limits,
             status: worker.desired,
             observed: ObservedBody { state: state.as_str(), message: message.as_deref(), since: *since },

@@ -32,7 +32,6 @@ impl Stage<'_> {
         let limit = timeout.saturating_add(settings.slack);
         let answer = tokio::time::timeout(limit, ports.target.attempt(&attempt)).instrument(span).await;
         drop(permits);
-        self.deliveries.lot.look();
         let report = answer.unwrap_or_else(|_| Report {
             outcome: Outcome::Unknown { message: format!("the function gave no answer within {}", Span(limit)) },
             digest,

@@ -32,8 +32,9 @@ pub(super) enum Waited {
 impl Stage<'_> {
     /// Waits for one of the worker's slots.
     pub(super) async fn slot(&self, member: &Arc<Member>) -> Slot {
-        let place = member.places.clone().try_acquire_owned().ok();
-        if place.is_none() && self.is_shared() && self.may_park() {
+        let is_fresh = self.origin != Origin::Parked;
+        let place = is_fresh.then(|| member.places.clone().try_acquire_owned().ok()).flatten();
+        if is_fresh && place.is_none() && self.is_shared() && self.may_park() {
             return Slot::End(End::Park(ParkReason::Busy, self.now()));
         }
         // Nearly always there is a slot at once.

@@ -1,0 +1,143 @@
+//! Records that cannot be read: listed, repaired, given up.
+//!
+//! Definitions and versions are written twice, the second time under [`Collection::Copy`]; a damaged
+//! one is restored from there. Of other records what can still be understood is taken for what was
+//! meant, but only when somebody asks for it.
+
+mod inspect;
+mod restore;
+
+use bytes::Bytes;
+use tracing::warn;
+use workmanager_core_delivery::quarantine::quarantine;
+use workmanager_core_domain::{
+    Timestamp, WorkerId,
+    document::{self, Document},
+    ports::{Collection, Expect, Key, Records},
+    quarantine::Quarantined,
+};
+use workmanager_core_kit::chain;
+
+use super::{App, Error, name::NameClaim, store};
+
+/// Entries read at once.
+const PAGE: usize = 500;
+
+/// One entry.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its name.
+    pub id: String,
+    /// The record.
+    pub quarantined: Quarantined,
+    /// Whether a repair has something to restore it from.
+    pub repairable: bool,
+}
+
+/// What a repair came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaired {
+    /// Which kind of record it is.
+    pub collection: Collection,
+    /// Its id there.
+    pub record: String,
+    /// In words: from what it was restored.
+    pub from: &'static str,
+    /// When what it was restored from was last changed, if that is known.
+    pub as_of: Option<Timestamp>,
+}
+
+/// The key of a record's second copy.
+pub(super) fn copy_of(key: &Key) -> Key {
+    Key::new(Collection::Copy, Quarantined::id(key))
+}
+
+/// Writes the second copy. Without it the record stands all the same, and cannot be repaired.
+pub(super) async fn copy(records: &dyn Records, key: &Key, bytes: Bytes) {
+    if let Err(error) = records.put(&copy_of(key), bytes, Expect::Any).await {
+        warn!("the second copy of `{key}` is not written: {error}");
+    }
+}
+
+/// Removes the second copy: what was deleted is not to come back.
+pub(super) async fn forget(records: &dyn Records, key: &Key) {
+    if let Err(error) = records.delete(&copy_of(key), Expect::Any).await {
+        warn!("the second copy of `{key}` is not removed: {error}");
+    }
+}
+
+impl App {
+    /// The error for a worker that nobody knows: it may be there, and unreadable.
+    pub(super) async fn unknown(&self, reference: &str) -> Error {
+        let entry = async {
+            let id = match reference.parse::<WorkerId>() {
+                Ok(id) => id,
+                Err(_) => store::get::<NameClaim>(&*self.parts.records, reference).await.ok()??.value.worker,
+            };
+            let entry = Quarantined::id(&Key::new(Collection::Worker, id.to_string()));
+            store::get::<Quarantined>(&*self.parts.records, &entry).await.ok()?.map(|_| entry)
+        };
+        let reference = reference.to_owned();
+        match entry.await {
+            Some(entry) => Error::WorkerQuarantined { reference, entry },
+            None => Error::NoWorker { reference },
+        }
+    }
+
+    /// Every record that is known to be unreadable, after a look at all that people can ask for.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn quarantine(&self) -> Result<Vec<Entry>, Error> {
+        self.inspect().await?;
+        let (mut entries, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.parts.records.page(Collection::Quarantine, "", after.as_deref(), PAGE).await?;
+            for record in page.records {
+                match document::decode::<Quarantined>(&record.value) {
+                    Ok(quarantined) => {
+                        let repairable = self.can_repair(&quarantined).await?;
+                        entries.push(Entry { id: record.id.into(), quarantined, repairable });
+                    }
+                    Err(damage) => warn!("quarantine entry `{}` cannot be read either: {}", record.id, chain(&damage)),
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(entries),
+            }
+        }
+    }
+
+    pub(super) async fn entry(&self, id: &str) -> Result<Quarantined, Error> {
+        let missing = || Error::NoQuarantine { id: id.to_owned() };
+        Ok(store::get::<Quarantined>(&*self.parts.records, id).await?.ok_or_else(missing)?.value)
+    }
+
+    /// Gives a record up: what it was is gone then. A worker's definition and its name go with it.
+    ///
+    /// # Errors
+    /// `NoQuarantine`, or the store's.
+    pub async fn drop_quarantined(&self, id: &str) -> Result<(), Error> {
+        let entry = self.entry(id).await?;
+        let key = Key::new(entry.collection, entry.record.as_str());
+        // What was written anew since is no damage any more.
+        if let Some(record) = self.parts.records.get(&key).await?
+            && record.value == entry.bytes
+        {
+            self.parts.records.delete(&key, Expect::Revision(record.revision)).await?;
+        }
+        self.parts.records.delete(&copy_of(&key), Expect::Any).await?;
+        store::delete::<Quarantined>(&*self.parts.records, id, Expect::Any).await?;
+        self.recover().await.map(|_| ())
+    }
+}
+
+/// Keeps a record aside if it cannot be read as `T`.
+pub(super) async fn look<T: Document>(app: &App, key: &Key, value: Bytes) -> Result<(), Error> {
+    if let Err(damage) = document::decode::<T>(&value) {
+        warn!("record `{key}` cannot be read and is quarantined: {}", chain(&damage));
+        quarantine(&*app.parts.records, key, value, chain(&damage), app.parts.clock.now()).await?;
+    }
+    Ok(())
+}
