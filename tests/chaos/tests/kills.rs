@@ -9,7 +9,6 @@ fn settings(events: u64, mix: Mix) -> Settings {
 }
 
 #[test]
-#[ignore = "one run in ten leaves a function process: see orphans.rs"]
 fn events_survive_the_kill_of_every_process() {
     let outcome = run(&settings(2_000, Mix::everything()));
     outcome.expect_clean();

@@ -8,7 +8,6 @@ use workmanager_tests_chaos::{History, Lab, Publication, oracle};
 const KILLS: usize = 40;
 
 #[test]
-#[ignore = "a function process that asks for its parent after that one died never learns of it"]
 fn a_function_whose_control_plane_dies_at_once_does_not_stay() {
     let (lab, mut history) = (Lab::open(None), History::default());
     // What is not acknowledged makes every control plane start a function process.
