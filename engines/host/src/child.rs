@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     os::fd::AsFd as _,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use tokio::{net::unix::pipe::Receiver, sync::watch, time::timeout};
 use tracing::warn;
 use workmanager_core_kit::Tasks;
 
-use crate::{metrics::PROCESSES, orphans};
+use crate::{Folder, metrics::PROCESSES, orphans};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,8 @@ struct Shared {
     /// Held while a signal is sent, so that none is sent to a process id that is no longer ours.
     reaped: Mutex<bool>,
     exit: watch::Sender<Option<Exit>>,
+    /// Goes with it.
+    folder: OnceLock<Folder>,
 }
 
 impl Child {
@@ -53,7 +55,8 @@ impl Child {
     /// It is no child of this process, or out of descriptors.
     pub fn watch(pid: Pid, tasks: &Tasks) -> io::Result<Self> {
         let pidfd = Receiver::from_owned_fd_unchecked(pidfd_open(pid, PidfdFlags::NONBLOCK)?)?;
-        let shared = Arc::new(Shared { pid, pidfd, reaped: Mutex::new(false), exit: watch::Sender::new(None) });
+        let (reaped, exit, folder) = (Mutex::new(false), watch::Sender::new(None), OnceLock::new());
+        let shared = Arc::new(Shared { pid, pidfd, reaped, exit, folder });
         orphans::know(pid);
         gauge!(PROCESSES).increment(1.0);
         tasks.spawn_infallible(reap(shared.clone(), tasks.clone()));
@@ -78,6 +81,11 @@ impl Child {
         if !*reaped {
             self.shared.kill();
         }
+    }
+
+    /// From now on this folder is removed when the process has ended.
+    pub fn owns(&self, folder: Folder) {
+        let _ = self.shared.folder.set(folder);
     }
 
     /// Waits until it has ended and is reaped, at most `within`.
@@ -123,6 +131,9 @@ async fn reap(shared: Arc<Shared>, tasks: Tasks) {
     orphans::forget(shared.pid);
     orphans::sweep(shared.pid, &tasks);
     shared.exit.send_replace(Some(exit));
+    if let Some(folder) = shared.folder.get() {
+        folder.clone().remove().await;
+    }
 }
 
 impl From<WaitIdStatus> for Exit {

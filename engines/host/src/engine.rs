@@ -31,8 +31,8 @@ pub trait Engine: Send + Sync {
     /// The name that a version's code has in its stack traces.
     fn file_name(&self, worker_name: &str) -> String;
 
-    /// What a process does to itself before it runs code of `manifest`; travels with `load`.
-    fn policy(&self, manifest: &Manifest) -> Option<Box<RawValue>>;
+    /// What `process` does to itself before it runs code of `manifest`; travels with `load`.
+    fn policy(&self, manifest: &Manifest, process: &Process) -> Option<Box<RawValue>>;
 
     /// Ends everything but the processes it has spawned.
     async fn stop(&self);

@@ -4,21 +4,26 @@
 mod channel;
 mod child;
 mod engine;
+mod folders;
 mod metrics;
 mod orphans;
 mod output;
 mod process;
 mod registry;
-#[expect(unsafe_code, reason = "what happens between fork and exec cannot be said in safe code")]
+#[expect(
+    unsafe_code,
+    reason = "what happens between fork and exec, and asking the kernel, cannot be said in safe code"
+)]
 mod sandbox;
 mod wiring;
 
 pub use child::{Child, Exit};
 pub use engine::{Engine, SpawnError};
+pub use folders::{Folder, Folders};
 pub use metrics::describe;
 pub use orphans::{Newborn, end_stillborn, own_all_children};
 pub use output::Piece;
 pub use process::{Ended, Process, Step};
 pub use registry::Registry;
-pub use sandbox::confine;
+pub use sandbox::{Level, Limits as ResourceLimits, Policy, Sandbox, UnknownLevel, confine};
 pub use wiring::{Ours, Theirs, pair};

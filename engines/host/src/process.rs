@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use workmanager_core_frames::{CONTRACT, ErrorHead, FailedWith, Frame, FrameError, Kind, Limits, ReadyHead};
 use workmanager_core_kit::Tasks;
 
-use crate::{Child, Ours, Piece, SpawnError, channel::Channel, output::Output};
+use crate::{Child, Folder, Ours, Piece, SpawnError, channel::Channel, output::Output};
 
 /// How long the end of a process that has closed its socket is waited for before it is killed.
 const LINGER: Duration = Duration::from_millis(200);
@@ -105,6 +105,11 @@ impl Process {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.child.exit().is_none()
+    }
+
+    /// From now on this folder is removed when the process has ended.
+    pub fn owns(&self, folder: Folder) {
+        self.child.owns(folder);
     }
 
     /// Begins to count: output is kept from now on, up to `log_bytes`; everything is over at `deadline`;

@@ -3,17 +3,18 @@
 use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
-use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::warn;
 use workmanager_core_domain::{EngineInfo, Manifest, MimeType, engine::Mechanism};
 use workmanager_core_kit::Tasks;
-use workmanager_engines_host::{Engine, Process, SpawnError};
+use workmanager_engines_host::{Engine, Level, Process, ResourceLimits, Sandbox, SpawnError};
 
 use crate::nursery::Nursery;
 
-/// Open files of a worker.
-const OPEN_FILES: u64 = 1024;
+/// Open descriptors of a worker.
+const DESCRIPTORS: u64 = 1024;
+/// The longest file that a worker can write.
+const FILE: u64 = 256 << 20;
 
 /// How Python is run.
 #[derive(Debug, Clone, Default)]
@@ -24,34 +25,23 @@ pub struct Options {
     pub path: Option<OsString>,
     /// Where the engine's own files are kept, compiled.
     pub cache: Option<PathBuf>,
+    /// How much must hold a worker's process.
+    pub sandbox: Level,
 }
 
 /// The engine for `text/x-python`.
 #[derive(Debug)]
 pub struct Python {
     nursery: Arc<Nursery>,
-}
-
-/// What `load` carries; read by the Python side.
-#[derive(Serialize)]
-struct Policy {
-    limits: PolicyLimits,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-struct PolicyLimits {
-    /// Address space on top of the interpreter's own.
-    r#as: u64,
-    nofile: u64,
-    core: u64,
+    sandbox: Sandbox,
 }
 
 impl Python {
     /// The engine; nothing runs before it is started or asked for a process.
     #[must_use]
     pub fn new(options: Options, tasks: Tasks) -> Self {
-        Self { nursery: Arc::new(Nursery::new(options, tasks)) }
+        let sandbox = Sandbox::probe(options.sandbox);
+        Self { nursery: Arc::new(Nursery::new(options, tasks)), sandbox }
     }
 }
 
@@ -62,14 +52,14 @@ impl Engine for Python {
     }
 
     fn info(&self, mime_type: MimeType) -> EngineInfo {
-        let reason = self.nursery.failure();
+        let reason = self.sandbox.refusal().or_else(|| self.nursery.failure());
         EngineInfo {
             mime_type,
             language: mime_type.language().to_owned(),
             runtime: self.nursery.version(),
             available: reason.is_none(),
             reason,
-            sandbox: mechanisms(),
+            sandbox: everywhere().into_iter().chain(self.sandbox.mechanisms()).collect(),
         }
     }
 
@@ -80,6 +70,9 @@ impl Engine for Python {
     }
 
     async fn spawn(&self, _: &Manifest) -> Result<Process, SpawnError> {
+        if let Some(refusal) = self.sandbox.refusal() {
+            return Err(SpawnError::Missing(refusal));
+        }
         self.nursery.process().await
     }
 
@@ -87,9 +80,11 @@ impl Engine for Python {
         format!("{worker_name}.py")
     }
 
-    fn policy(&self, manifest: &Manifest) -> Option<Box<RawValue>> {
-        let limits = PolicyLimits { r#as: manifest.memory.0, nofile: OPEN_FILES, core: 0 };
-        serde_json::value::to_raw_value(&Policy { limits }).ok()
+    fn policy(&self, manifest: &Manifest, process: &Process) -> Option<Box<RawValue>> {
+        let limits = ResourceLimits { memory: manifest.memory.0, descriptors: DESCRIPTORS, file: FILE };
+        let folders = self.nursery.folders();
+        let folders = folders.as_ref().map(|folders| folders.path());
+        serde_json::value::to_raw_value(&self.sandbox.policy(limits, process.pid(), folders)).ok()
     }
 
     async fn stop(&self) {
@@ -97,18 +92,17 @@ impl Engine for Python {
     }
 }
 
-fn mechanisms() -> Vec<Mechanism> {
-    let active = [
+/// What holds every process of this engine, whatever the kernel has.
+fn everywhere() -> Vec<Mechanism> {
+    let mechanism =
+        |(name, note): (&str, &str)| Mechanism { name: name.to_owned(), active: true, note: Some(note.to_owned()) };
+    [
         ("process-group", "each worker version runs in processes, a session and a group of its own"),
-        ("empty-environment", "PATH, LANG and MALLOC_ARENA_MAX only"),
+        ("empty-environment", "PATH, LANG, MALLOC_ARENA_MAX and TMPDIR only"),
         ("closed-descriptors", "standard streams and the engine's socket only"),
         ("no-new-privileges", "set before the interpreter starts"),
-        ("resource-limits", "address space, open files, core dumps"),
         ("death-with-parent", "by signal, and by the end of the engine's socket"),
-    ];
-    let missing = [("landlock", "the file system is not restricted yet"), ("seccomp", "no system call is denied yet")];
-    let mechanism = |active| {
-        move |(name, note): (&str, &str)| Mechanism { name: name.to_owned(), active, note: Some(note.to_owned()) }
-    };
-    active.into_iter().map(mechanism(true)).chain(missing.into_iter().map(mechanism(false))).collect()
+    ]
+    .map(mechanism)
+    .into()
 }

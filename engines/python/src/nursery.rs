@@ -1,7 +1,7 @@
 //! Where processes come from.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 use tracing::warn;
 use workmanager_core_kit::Tasks;
-use workmanager_engines_host::{Newborn, Process, SpawnError, end_stillborn, pair};
+use workmanager_engines_host::{Folders, Newborn, Process, SpawnError, end_stillborn, pair};
 
 use crate::{Options, interpreter, runtime, zygote::Zygote};
 
@@ -36,6 +36,8 @@ struct State {
     stopped: bool,
     /// The files of an engine without a cache; they go with it.
     temporary: Option<tempfile::TempDir>,
+    /// Where each process makes its own folder.
+    folders: Option<Arc<Folders>>,
     failure: Option<String>,
 }
 
@@ -79,6 +81,11 @@ impl Nursery {
         }
     }
 
+    /// Where the processes make their folders, if they can.
+    pub(crate) fn folders(&self) -> Option<Arc<Folders>> {
+        self.lock().folders.clone()
+    }
+
     /// Ends the zygote and the spare process.
     pub(crate) async fn stop(&self) {
         let (spare, running) = {
@@ -114,10 +121,11 @@ impl Nursery {
 
     fn start_zygote(&self, state: &mut State) -> Result<Arc<Zygote>, SpawnError> {
         let files = self.files(state)?;
+        self.make_folders(state, &files);
         let executable = match state.executable.take() {
             Some(known) => known,
             None => {
-                let Options { python, path, cache } = &self.options;
+                let Options { python, path, cache, .. } = &self.options;
                 interpreter::find(python.as_deref(), path.as_deref(), cache.as_deref())?
             }
         };
@@ -142,6 +150,19 @@ impl Nursery {
         runtime::unpack(directory.path()).map_err(SpawnError::system("temporary files"))
     }
 
+    /// Makes the place for the processes' folders, once. What others have left there is removed meanwhile.
+    fn make_folders(&self, state: &mut State, files: &Path) {
+        let Some(parent) = files.parent().map(|python| python.join("folders")) else { return };
+        if state.folders.is_some() {
+            return;
+        }
+        match Folders::new(&parent) {
+            Ok(folders) => state.folders = Some(Arc::new(folders)),
+            Err(error) => return warn!("workers have no folder for temporary files: {error}"),
+        }
+        drop(tokio::task::spawn_blocking(move || Folders::sweep(&parent)));
+    }
+
     async fn fork(&self, zygote: &Zygote) -> Result<Process, SpawnError> {
         let deadline = Instant::now() + READY;
         let _newborn = Newborn::expect().map_err(SpawnError::system("become a subreaper"))?;
@@ -149,6 +170,9 @@ impl Nursery {
         zygote.fork(&theirs).await.map_err(SpawnError::system("fork python"))?;
         drop(theirs);
         let (process, ready) = Process::connect(ours, None, &self.tasks, deadline).await?;
+        if let Some(folders) = self.folders() {
+            process.owns(folders.of(process.pid()));
+        }
         let _ = self.version.set(ready.runtime);
         Ok(process)
     }

@@ -9,7 +9,8 @@ use std::{
 use workmanager_core_domain::Digest;
 
 /// Name and text of each.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
+    ("workmanager_sandbox.py", include_str!("runtime/workmanager_sandbox.py")),
     ("workmanager_wire.py", include_str!("runtime/workmanager_wire.py")),
     ("workmanager_worker.py", include_str!("runtime/workmanager_worker.py")),
     ("workmanager_zygote.py", include_str!("runtime/workmanager_zygote.py")),

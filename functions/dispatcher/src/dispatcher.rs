@@ -147,7 +147,7 @@ impl Dispatcher {
         let code = pool.code(|| self.fetch.version(digest, &grant, deadline)).await?;
         let (mut lease, engine) = self.process(slot, &code, deadline).await?;
         lease.process.begin(deadline, log_bytes, Limits::CODE);
-        let load = load_frame(engine.as_ref(), &pool, &code)?;
+        let load = load_frame(engine.as_ref(), &lease.process, &pool, &code)?;
         Ok(Exchange::new(lease, plan(Some(load), Some(run)), self.clock.clone(), self.halt.clone()))
     }
 
@@ -199,12 +199,17 @@ async fn spawn(engine: &dyn Engine, code: &Code, deadline: Instant) -> Result<Pr
 }
 
 /// Tells a process of `engine` to load `code`.
-pub(crate) fn load_frame(engine: &dyn Engine, pool: &Pool, code: &Code) -> Result<Frame, FrameError> {
+pub(crate) fn load_frame(
+    engine: &dyn Engine,
+    process: &Process,
+    pool: &Pool,
+    code: &Code,
+) -> Result<Frame, FrameError> {
     let head = LoadHead {
         digest: code.digest,
         manifest: code.manifest.clone(),
         file_name: engine.file_name(&pool.name),
-        policy: engine.policy(&code.manifest),
+        policy: engine.policy(&code.manifest, process),
     };
     Frame::new(Kind::Load, &head, code.bytes.clone())
 }

@@ -58,7 +58,7 @@ impl Dispatcher {
         let code = pool.code(|| std::future::ready(Ok(code))).await?;
         let (mut lease, engine) = self.process(slot, &code, deadline).await?;
         lease.process.begin(deadline, 0, Limits::CODE);
-        let load = load_frame(engine.as_ref(), &pool, &code)?;
+        let load = load_frame(engine.as_ref(), &lease.process, &pool, &code)?;
         let plan = Plan { attempt: None, load: Some(load), run: None, timeout_ms };
         let mut exchange = Exchange::new(lease, plan, self.clock.clone(), self.halt.clone());
         loop {

@@ -7,9 +7,15 @@ import posix
 
 from workmanager_wire import CONTRACT, ERROR, JSON, LOAD, LOADED, READY, RESULT, RUNTIME
 from workmanager_wire import leave_frames, read_frame, write_frame
+from workmanager_sandbox import Unconfined, apply
 
 MAX_REPLY = 1 << 20
 MAX_STACK = 32 << 10
+# By errno: EPERM, EACCES.
+REFUSED = {
+    1: ": a worker starts no processes, sends no signals to others and does not change the machine",
+    13: ": a worker writes to its folder for temporary files only",
+}
 
 
 class Source:
@@ -95,7 +101,7 @@ class Worker:
     def __init__(self, head):
         manifest = head["manifest"]
         self.file_name = head["fileName"]
-        self.policy = head.get("policy") or {}
+        self.policy = head.get("policy")
         self.entry = manifest["engine"].get("entry")
         self.config = manifest["config"]
         self.call = None
@@ -103,7 +109,11 @@ class Worker:
 
     def load(self, source):
         try:
-            apply(self.policy)
+            if self.policy:
+                apply(self.policy)
+        except (Unconfined, OSError) as error:
+            return failure(None, "protocol", True, "the worker's process cannot be confined: %s" % error)
+        try:
             name = self.call_entry(bytes(source))
             return LOADED, JSON.head({"entry": name}), b""
         except BaseException as error:
@@ -222,21 +232,6 @@ def one_argument(name, call):
     return call
 
 
-def apply(policy):
-    """Limits this process, before the worker's code runs."""
-    import resource
-    for name, value in policy.get("limits", {}).items():
-        if name == "AS":
-            # The worker's own memory comes on top of what the interpreter has mapped already.
-            with open("/proc/self/statm", "rb") as statm:
-                value += int(statm.read().split()[0]) * resource.getpagesize()
-        kind = getattr(resource, "RLIMIT_" + name)
-        hard = resource.getrlimit(kind)[1]
-        if hard != resource.RLIM_INFINITY:
-            value = min(value, hard)
-        resource.setrlimit(kind, (value, value))
-
-
 def read_data(kind, body):
     if kind == "json":
         return JSON.loads(str(body, "utf-8"))
@@ -313,6 +308,8 @@ def describe(error, file_name):
     """One line for people, and the stack from the worker's first line on."""
     lines = str(error).strip().splitlines()
     message = lines[0] if lines else name_of(error)
+    if isinstance(error, PermissionError):
+        message += REFUSED.get(error.errno, "")
     if isinstance(error, SystemExit):
         message = "the worker called exit(%s)" % ("" if error.code is None else error.code)
     if isinstance(error, Unusable):

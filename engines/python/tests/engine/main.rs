@@ -7,5 +7,7 @@ mod life;
 mod loading;
 mod output;
 mod replies;
+mod sandbox;
 mod support;
 mod syntax;
+mod versions;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use workmanager_engines_host::Ended;
 
-use crate::support::load;
+use crate::support::{Harness, load};
 
 #[tokio::test]
 async fn both_streams_belong_to_the_attempt_that_wrote_them() {
@@ -61,7 +61,7 @@ def Process(event):
 ";
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("written");
-    let mut worker = load(source).await;
+    let mut worker = Harness::trusted().load(source).await;
     let extra = serde_json::json!({"path": path}).to_string();
     let answer = worker.event(&extra, workmanager_core_domain::event::DataKind::Json, b"\"go\"").await;
     assert_eq!((answer.is_no_reply(), answer.stdout.as_str()), (true, ""));

@@ -22,7 +22,7 @@ use workmanager_core_frames::{
     EngineAttemptHead, ErrorHead, FailedWith, Frame, Kind, Limits, LoadHead, LoadedHead, ReplyHead,
 };
 use workmanager_core_kit::Tasks;
-use workmanager_engines_host::{Ended, Engine as _, Process, Step};
+use workmanager_engines_host::{Ended, Engine as _, Level, Process, Step};
 use workmanager_engines_python::{Options, Python};
 
 /// Longest time that anything here takes on a busy machine.
@@ -52,7 +52,7 @@ pub(crate) struct Answer {
 }
 
 pub(crate) fn python() -> Options {
-    Options { python: None, path: path(), cache: Some(cache()) }
+    Options { path: path(), cache: Some(cache()), ..Options::default() }
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no command line")]
@@ -68,6 +68,11 @@ fn cache() -> PathBuf {
 impl Harness {
     pub(crate) fn new() -> Self {
         Self::with(python())
+    }
+
+    /// For workers that start programs and write files.
+    pub(crate) fn trusted() -> Self {
+        Self::with(Options { sandbox: Level::Off, ..python() })
     }
 
     pub(crate) fn with(options: Options) -> Self {
@@ -90,7 +95,7 @@ impl Harness {
             digest: Digest::of(source.as_bytes()),
             manifest: self.manifest.clone(),
             file_name: self.engine.file_name("orders"),
-            policy: self.engine.policy(&self.manifest),
+            policy: self.engine.policy(&self.manifest, &process),
         };
         process.send(&Frame::new(Kind::Load, &head, Bytes::copy_from_slice(source.as_bytes())).unwrap()).await.unwrap();
         let loading = exchange(&mut process).await;

@@ -170,7 +170,7 @@ impl Harness {
 pub(crate) fn dispatcher(cache: &TempDir, url: Option<&str>, max_engines: usize) -> Arc<Dispatcher> {
     let tasks = Tasks::new();
     let cache_home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cache");
-    let python = PythonOptions { python: None, path: path(), cache: Some(cache_home) };
+    let python = PythonOptions { python: None, path: path(), cache: Some(cache_home), ..PythonOptions::default() };
     let registry = Registry::new().with(Arc::new(Python::new(python, tasks.clone())));
     let options = Options {
         code_url: url.map(|url| url.parse().unwrap()),

@@ -134,7 +134,7 @@ def Process(event):
 ";
     let directory = tempfile::tempdir().unwrap();
     let data = serde_json::to_string(&directory.path().join("both")).unwrap();
-    let function = Function::start(&[("w", source)], &["--concurrency", "2"]).await;
+    let function = Function::start(&[("w", source)], &["--concurrency", "2", "--sandbox", "off"]).await;
     // Each waits for the other.
     let (first, second) = tokio::join!(function.event("w", &data), function.event("w", &data));
     assert_eq!((first.status.as_u16(), second.status.as_u16()), (204, 204));

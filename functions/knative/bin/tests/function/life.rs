@@ -101,7 +101,7 @@ async fn killed_it_leaves_nothing() {
 
 #[tokio::test]
 async fn a_daemon_that_a_worker_left_behind_does_not_outlive_it() {
-    let mut function = Function::start(&[("w", SLOW)], &[]).await;
+    let mut function = Function::start(&[("w", SLOW)], &["--sandbox", "off"]).await;
     let answer = function.event("w", "\"daemon\"").await;
     let daemon: u32 = std::str::from_utf8(&answer.body).unwrap().parse().unwrap();
     assert!(exists(daemon));

@@ -1,0 +1,216 @@
+//! What a process is told to do to itself.
+
+use std::{fmt, path::Path, str::FromStr};
+
+use serde::{Serialize, Serializer};
+use workmanager_core_domain::engine::Mechanism;
+
+use super::{filter, landlock::Landlock, probe};
+
+/// How much must hold a worker's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Level {
+    /// All that this system has.
+    #[default]
+    Standard,
+    /// All that there is; nothing runs where something is missing.
+    Strict,
+    /// Limits of resources only: for code that is trusted and starts programs of its own.
+    Off,
+}
+
+/// No such level.
+#[derive(Debug, thiserror::Error)]
+#[error("is none of standard, strict and off")]
+pub struct UnknownLevel;
+
+/// The mechanisms of this system, found once.
+#[derive(Debug, Clone, Copy)]
+pub struct Sandbox {
+    level: Level,
+    filters: bool,
+    landlock: Option<Landlock>,
+}
+
+/// Limits of resources, in the kernel's units.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Address space on top of what the runtime has mapped already.
+    pub memory: u64,
+    /// Open descriptors.
+    pub descriptors: u64,
+    /// The length of a file that is written.
+    pub file: u64,
+}
+
+/// What one process does to itself before it runs a worker's code, in this order. Numbers and bytes go to
+/// the kernel as they are. A part that is there and cannot be applied is a failed load.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy<'a> {
+    limits: Resources,
+    /// Where the process makes a folder of its own, named by its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folders: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    landlock: Option<Landlock>,
+    /// What is passed to `capset`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities: Option<Capabilities>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<Filter>,
+}
+
+#[derive(Debug, Serialize)]
+struct Resources {
+    /// `prlimit64`
+    call: libc::c_long,
+    /// Resource and limit.
+    values: [(i64, u64); 3],
+    /// The resource whose limit is on top of what is in use.
+    memory: (i64, u64),
+    /// How much more willingly the kernel ends this process than its parent when memory runs out.
+    oom: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Capabilities {
+    call: libc::c_long,
+    #[serde(serialize_with = "hex")]
+    header: [u8; 8],
+    #[serde(serialize_with = "hex")]
+    data: [u8; 24],
+}
+
+#[derive(Debug, Serialize)]
+struct Filter {
+    /// `seccomp`
+    call: libc::c_long,
+    flags: libc::c_ulong,
+    #[serde(serialize_with = "hex")]
+    program: Vec<u8>,
+}
+
+/// Version 3 of the interface, for the calling process.
+const CAPABILITIES: u32 = 0x2008_0522;
+const OOM_SCORE: u32 = 500;
+
+impl Sandbox {
+    /// Asks the kernel what it has.
+    #[must_use]
+    pub fn probe(level: Level) -> Self {
+        Self {
+            level,
+            filters: probe::seccomp() && filter::program(1).is_ok(),
+            landlock: probe::landlock().map(Landlock::of),
+        }
+    }
+
+    /// Why nothing may run here.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let missing: Vec<_> = self.mechanisms().into_iter().filter(|mechanism| !mechanism.active).collect();
+        if self.level != Level::Strict || missing.is_empty() {
+            return None;
+        }
+        let names: Vec<_> = missing.iter().map(|mechanism| mechanism.name.as_str()).collect();
+        Some(format!("the sandbox is strict, and this system is without {}", names.join(" and ")))
+    }
+
+    /// What the process `pid` does to itself. `folders` is where its own folder will be.
+    #[must_use]
+    pub fn policy<'a>(&self, limits: Limits, pid: u32, folders: Option<&'a Path>) -> Policy<'a> {
+        let on = self.level != Level::Off;
+        // Whether there is a program was found out by the probe.
+        let program = (on && self.filters).then(|| filter::program(pid).ok()).flatten();
+        Policy {
+            limits: Resources::of(limits),
+            folders,
+            landlock: self.landlock.filter(|_| on),
+            capabilities: on.then(Capabilities::none),
+            filter: program.map(|program| Filter {
+                call: libc::SYS_seccomp,
+                flags: libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+                program,
+            }),
+        }
+    }
+
+    /// What [`Sandbox::policy`] applies, and what it cannot.
+    #[must_use]
+    pub fn mechanisms(&self) -> Vec<Mechanism> {
+        let on = self.level != Level::Off;
+        let scoped = self.landlock.is_some_and(|landlock| landlock.is_scoped());
+        let folder = if scoped {
+            "only a folder of its own can be written; signals and abstract sockets stay inside"
+        } else {
+            "only a folder of its own can be written"
+        };
+        [
+            ("resource-limits", true, "address space, descriptors, length of files, core dumps"),
+            ("oom-preference", true, "ended before the function when memory runs out"),
+            ("no-capabilities", true, "also where the function runs as root"),
+            ("seccomp", self.filters, "no new processes, no signals to others, no calls into the machine"),
+            ("landlock", self.landlock.is_some(), folder),
+        ]
+        .into_iter()
+        .enumerate()
+        .map(|(place, (name, there, how))| {
+            let limits = place < 2;
+            let (active, note) = match (there, limits || on) {
+                (true, true) => (true, how),
+                (true, false) => (false, "switched off by `--sandbox off`"),
+                (false, _) => (false, "this kernel does not have it"),
+            };
+            Mechanism { name: name.to_owned(), active, note: Some(note.to_owned()) }
+        })
+        .collect()
+    }
+}
+
+impl Resources {
+    fn of(limits: Limits) -> Self {
+        let Limits { memory, descriptors, file } = limits;
+        let values = [(libc::RLIMIT_NOFILE, descriptors), (libc::RLIMIT_FSIZE, file), (libc::RLIMIT_CORE, 0)]
+            .map(|(kind, limit)| (i64::from(kind), limit));
+        Self { call: libc::SYS_prlimit64, values, memory: (i64::from(libc::RLIMIT_AS), memory), oom: OOM_SCORE }
+    }
+}
+
+impl Capabilities {
+    /// None at all.
+    fn none() -> Self {
+        let mut header = [0; 8];
+        header[..4].copy_from_slice(&CAPABILITIES.to_ne_bytes());
+        Self { call: libc::SYS_capset, header, data: [0; 24] }
+    }
+}
+
+/// Bytes as they are read with the fewest modules.
+pub(super) fn hex<S: Serializer>(bytes: &(impl AsRef<[u8]> + ?Sized), serializer: S) -> Result<S::Ok, S::Error> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let text: String = digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect();
+    serializer.serialize_str(&text)
+}
+
+impl FromStr for Level {
+    type Err = UnknownLevel;
+
+    fn from_str(text: &str) -> Result<Self, UnknownLevel> {
+        [Self::Standard, Self::Strict, Self::Off]
+            .into_iter()
+            .find(|level| level.to_string() == text)
+            .ok_or(UnknownLevel)
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Standard => "standard",
+            Self::Strict => "strict",
+            Self::Off => "off",
+        })
+    }
+}
