@@ -32,6 +32,11 @@ pub struct Config {
     pub log: Keep,
     /// Event records: counted from when the event was finished. Others stay.
     pub records: Keep,
+    /// Dead letters: counted from when an event was given up. They never go for want of space.
+    pub dead_letters: Duration,
+    /// Bytes of the file system that nothing new may use; they are for the outcomes of what was taken in
+    /// before. Never more than an eighth of it.
+    pub reserve: u64,
     /// Largest database file in bytes; when it is reached, writes answer that the store is full.
     /// `None`: as large as the disk.
     pub size_limit: Option<u64>,
@@ -47,6 +52,8 @@ impl Config {
             location,
             log: Keep { time: HOUR, bytes: 1 << 30 },
             records: Keep { time: HOUR, bytes: 1 << 30 },
+            dead_letters: HOUR.saturating_mul(24 * 14),
+            reserve: 64 << 20,
             size_limit: None,
             housekeeping: Duration::from_secs(30),
         }

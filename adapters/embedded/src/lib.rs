@@ -27,6 +27,7 @@ mod readers;
 mod records;
 mod schema;
 mod settle;
+mod space;
 mod store;
 mod subscription;
 mod tail;

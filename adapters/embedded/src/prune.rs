@@ -1,9 +1,12 @@
 //! What is past its time leaves the store: events of the log and finished event records, by age and
-//! by size. What waits for an outcome, and what cannot be read, stays.
+//! by size, dead letters by age alone. What waits for an outcome, and what cannot be read, stays.
 
 mod log;
 mod records;
 
+use std::time::Duration;
+
+use records::Kind;
 use workmanager_core_domain::Timestamp;
 
 use crate::{
@@ -17,6 +20,7 @@ use crate::{
 pub(crate) struct Pruner {
     log: Walk,
     records: Walk,
+    letters: Walk,
 }
 
 /// A walk from the oldest to the youngest row.
@@ -49,24 +53,27 @@ enum Life {
 }
 
 impl Pruner {
-    pub(crate) fn new(log: Keep, records: Keep) -> Self {
-        Self { log: Walk::new(log), records: Walk::new(records) }
+    pub(crate) fn new(log: Keep, records: Keep, letters: Duration) -> Self {
+        let letters = Keep { time: letters, bytes: u64::MAX };
+        Self { log: Walk::new(log), records: Walk::new(records), letters: Walk::new(letters) }
     }
 
     /// Whether a slice must be looked at now, though no time has passed: a walk is under way, or a
     /// size is beyond its limit and something can be done about it.
     pub(crate) fn is_urgent(&self, counters: Counters) -> bool {
-        self.log.is_urgent(counters.log_bytes) || self.records.is_urgent(counters.record_bytes)
+        self.log.is_urgent(counters.log_bytes)
+            || self.records.is_urgent(counters.record_bytes)
+            || self.letters.after.is_some()
     }
 
     /// Whether there is more to look at now.
     pub(crate) fn is_under_way(&self) -> bool {
-        self.log.after.is_some() || self.records.after.is_some()
+        self.log.after.is_some() || self.records.after.is_some() || self.letters.after.is_some()
     }
 
     /// Ends walks that cannot go on. The next ones start over, once it is time.
     pub(crate) fn give_up(&mut self) {
-        for walk in [&mut self.log, &mut self.records] {
+        for walk in [&mut self.log, &mut self.records, &mut self.letters] {
             walk.fruitless = true;
             walk.end();
         }
@@ -78,7 +85,10 @@ impl Pruner {
             log::slice(&mut self.log, batch)?;
         }
         if due == Due::Now || self.records.is_urgent(batch.counters.record_bytes) {
-            records::slice(&mut self.records, batch)?;
+            records::slice(&mut self.records, Kind::Event, batch)?;
+        }
+        if due == Due::Now || self.letters.after.is_some() {
+            records::slice(&mut self.letters, Kind::DeadLetter, batch)?;
         }
         Ok(())
     }

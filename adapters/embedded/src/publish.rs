@@ -24,6 +24,10 @@ impl Work for Publish {
     fn size(&self) -> usize {
         self.entries.iter().map(Entry::size).sum()
     }
+
+    fn is_intake(&self) -> bool {
+        true
+    }
 }
 
 /// Keeps a topic's events for us from now on.

@@ -55,6 +55,13 @@ impl Work for WriteRecord {
     fn size(&self) -> usize {
         self.0.value.len()
     }
+
+    fn is_intake(&self) -> bool {
+        // What a delivery writes is its outcome, or what it waits for.
+        let is_definition =
+            matches!(self.0.key.collection, Collection::Worker | Collection::Version | Collection::Claim);
+        is_definition && self.0.expect == Expect::Absent
+    }
 }
 
 struct DeleteRecord {

@@ -20,6 +20,7 @@ use crate::{
     prune::Pruner,
     readers::Readers,
     schema,
+    space::Space,
     writer::{Counters, Parts, Writer},
 };
 
@@ -69,8 +70,10 @@ impl Store {
 
         let (sender, ended) = watch::channel(());
         let held = Held { _lock: lock, _temporary: temporary, _ended: sender };
-        let pruner = Pruner::new(config.log, config.records);
-        let parts = Parts { connection, counters, hub: hub.clone(), clock, pruner, housekeeping: config.housekeeping };
+        let pruner = Pruner::new(config.log, config.records, config.dead_letters);
+        let space = Space::new(directory.clone(), config.reserve);
+        let housekeeping = config.housekeeping;
+        let parts = Parts { connection, counters, hub: hub.clone(), clock, pruner, space, housekeeping };
         let writer = Writer::start(parts, held).map_err(|source| Error::Directory { path: directory, source })?;
         Ok(Self { inner: Arc::new(Inner { writer, readers, hub, blobs, ended }) })
     }

@@ -23,6 +23,7 @@ use crate::{
     failure::Failure,
     hub::Hub,
     prune::{Due, Pruner},
+    space::Space,
 };
 
 /// How many operations wait or are being written; more wait outside for a place.
@@ -40,6 +41,11 @@ pub(crate) trait Work: Send + 'static {
     fn size(&self) -> usize {
         0
     }
+
+    /// Whether it brings something new, and is refused while there is little room left.
+    fn is_intake(&self) -> bool {
+        false
+    }
 }
 
 /// A [`Work`] whose result has a way back to its caller.
@@ -48,6 +54,8 @@ trait Job: Send {
     fn run(&mut self, batch: &mut Batch<'_>) -> rusqlite::Result<()>;
     /// Bytes that it writes, roughly.
     fn size(&self) -> usize;
+    /// Whether it brings something new.
+    fn is_intake(&self) -> bool;
     /// Tells the caller: the result of the last run, or that its transaction failed.
     fn answer(self: Box<Self>, transaction: Result<(), Failure>);
 }
@@ -70,6 +78,10 @@ impl<W: Work> Job for Task<W> {
 
     fn size(&self) -> usize {
         self.work.size()
+    }
+
+    fn is_intake(&self) -> bool {
+        self.work.is_intake()
     }
 
     fn answer(self: Box<Self>, transaction: Result<(), Failure>) {
@@ -105,6 +117,7 @@ pub(crate) struct Parts {
     pub(crate) hub: Arc<Hub>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) pruner: Pruner,
+    pub(crate) space: Space,
     pub(crate) housekeeping: Duration,
 }
 
@@ -153,13 +166,18 @@ impl<E> Drop for OnExit<E> {
 }
 
 fn run(parts: Parts, queue: mpsc::Receiver<Message>) {
-    let Parts { connection, counters, hub, clock, mut pruner, housekeeping } = parts;
+    let Parts { connection, counters, hub, clock, mut pruner, mut space, housekeeping } = parts;
     let mut committer = Committer::new(connection, counters, hub, clock.clone());
     let mut queue = Queue::new(queue);
     let mut pruned_at = clock.monotonic();
     loop {
         let patience = if pruner.is_under_way() { Duration::ZERO } else { housekeeping };
-        let Gathered { group, end, .. } = queue.gather(patience);
+        let Gathered { mut group, end, .. } = queue.gather(patience);
+        if group.iter().any(|queued| queued.job.is_intake()) && space.is_short() {
+            for queued in group.extract_if(.., |queued| queued.job.is_intake()) {
+                queued.job.answer(Err(Failure::Full));
+            }
+        }
         if !group.is_empty() {
             let (operations, begun) = (group.len(), Instant::now());
             committer.commit(group);

@@ -45,6 +45,10 @@ pub struct Data {
     /// What waits for an outcome stays until it has one.
     #[arg(long, env = "WORKMANAGER_EVENT_RETENTION", default_value = "1h", value_name = "TIME")]
     pub event_retention: Span,
+
+    /// How long a dead letter is kept. It never goes for want of space.
+    #[arg(long, env = "WORKMANAGER_DEAD_LETTER_RETENTION", default_value = "14days", value_name = "TIME")]
+    pub dead_letter_retention: Span,
 }
 
 /// What is logged, and how long a stop may take.
@@ -115,6 +119,7 @@ mod tests {
             data_dir: place.path().join("a/b"),
             ephemeral: false,
             event_retention: Span(Duration::from_secs(1)),
+            dead_letter_retention: Span(Duration::from_secs(1)),
         };
         let kept = data.open().unwrap().path().to_owned();
         assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o700);

@@ -29,7 +29,7 @@ use crate::history::{Execution, Expected, History, Reply};
 /// How exactly two clocks' readings of one moment agree: records have microseconds, and are rounded.
 const ROUNDING: std::time::Duration = std::time::Duration::from_millis(1);
 /// How many descriptors more at the end are no leak: connections come and go.
-const DESCRIPTORS: usize = 4;
+const DESCRIPTORS: usize = 8;
 
 /// What the judge found.
 #[derive(Debug, Default)]

@@ -115,6 +115,9 @@ macro_rules! settlement {
                 a_conflict_is_not_the_neighbours_concern,
                 without_acknowledgement_the_delivery_stays_open,
                 one_key_twice_is_written_in_order,
+                a_guard_that_does_not_hold_lets_nothing_happen,
+                a_removal_happens_with_the_rest_or_not_at_all,
+                a_record_may_have_four_mebibytes,
             ]
         );
     };

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::task::JoinSet;
 use workmanager_core_domain::ports::{
-    Bus, Delivery, Expect, Put, Records, SettleError, Settlement, StoreError, Subscription,
+    Bus, Delivery, Expect, Key, Put, Records, Removal, Revision, SettleError, Settlement, StoreError, Subscription,
 };
 
 use crate::{
@@ -119,4 +119,69 @@ pub async fn one_key_twice_is_written_in_order<F: Fixture<Store: Bus + Records>>
     let last = Put { value: Bytes::from_static(b"last"), ..put("twice", Expect::Any) };
     bus.settle(twice(last)).await.unwrap();
     assert_eq!(&*bus.get(&key("twice")).await.unwrap().unwrap().value, b"last");
+}
+
+/// What a settlement is guarded by must be as it was read; it is looked at and not changed.
+pub async fn a_guard_that_does_not_hold_lets_nothing_happen<F: Fixture<Store: Bus + Records>>(fixture: F) {
+    let (bus, replies) = (fixture.store(), topic("replies"));
+    let mut listener = bus.subscribe(&replies).await.unwrap();
+    let (_subscription, delivery) = one_delivery(&*bus).await;
+    let first = bus.put(&key("lease"), Bytes::from_static(b"first"), Expect::Absent).await.unwrap();
+    let second = bus.put(&key("lease"), Bytes::from_static(b"second"), Expect::Any).await.unwrap();
+    let settlement = |guard: (Key, Revision)| Settlement {
+        guards: vec![guard],
+        replies: vec![(replies.clone(), event("reply"))],
+        puts: vec![put("outcome", Expect::Absent)],
+        ack: Some(delivery.token),
+        ..Settlement::default()
+    };
+    for guard in [(key("lease"), first), (key("gone"), second)] {
+        let name = guard.0.to_string();
+        match bus.settle(settlement(guard)).await {
+            Err(SettleError::Record(StoreError::Conflict { key })) => assert_eq!(key, name),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(bus.get(&key("outcome")).await.unwrap(), None);
+    assert_eq!(bus.backlog(&topic("orders")).await.unwrap(), Some(1));
+    bus.settle(settlement((key("lease"), second))).await.unwrap();
+    assert_eq!(take(&mut listener).await.event.id(), "reply");
+    assert_eq!(bus.get(&key("lease")).await.unwrap().unwrap().revision, second);
+    assert_eq!(bus.backlog(&topic("orders")).await.unwrap(), Some(0));
+}
+
+/// A record goes together with the rest, or stays together with it.
+pub async fn a_removal_happens_with_the_rest_or_not_at_all<F: Fixture<Store: Bus + Records>>(fixture: F) {
+    let bus = fixture.store();
+    let (_subscription, delivery) = one_delivery(&*bus).await;
+    let old = bus.put(&key("parked"), Bytes::from_static(b"old"), Expect::Absent).await.unwrap();
+    let now = bus.put(&key("parked"), Bytes::from_static(b"now"), Expect::Any).await.unwrap();
+    let settlement = |expect| Settlement {
+        puts: vec![put("outcome", Expect::Absent)],
+        removals: vec![Removal { key: key("parked"), expect }],
+        ack: Some(delivery.token),
+        ..Settlement::default()
+    };
+    for expect in [Expect::Revision(old), Expect::Absent] {
+        let result = bus.settle(settlement(expect)).await;
+        assert!(is_conflict(&result), "{result:?}");
+        assert_eq!(bus.get(&key("outcome")).await.unwrap(), None);
+    }
+    bus.settle(settlement(Expect::Revision(now))).await.unwrap();
+    assert_eq!(bus.get(&key("parked")).await.unwrap(), None);
+    let fixture = fixture.restarted().await;
+    let bus = fixture.store();
+    assert_eq!(bus.get(&key("parked")).await.unwrap(), None);
+    assert!(bus.get(&key("outcome")).await.unwrap().is_some());
+    assert_eq!(bus.backlog(&topic("orders")).await.unwrap(), Some(0));
+}
+
+/// An event and a reply of the largest size fit into one record.
+pub async fn a_record_may_have_four_mebibytes<F: Fixture<Store: Bus + Records>>(fixture: F) {
+    let large = Bytes::from(vec![b'x'; 4 << 20]);
+    let bus = fixture.store();
+    let put = Put { key: key("large"), value: large.clone(), expect: Expect::Absent };
+    bus.settle(Settlement { puts: vec![put], ..Settlement::default() }).await.unwrap();
+    let fixture = fixture.restarted().await;
+    assert_eq!(fixture.store().get(&key("large")).await.unwrap().unwrap().value, large);
 }

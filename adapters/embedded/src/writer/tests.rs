@@ -58,7 +58,8 @@ fn start(directory: &Path) -> Writer {
         counters,
         hub: Arc::default(),
         clock: Arc::new(SystemClock::new()),
-        pruner: Pruner::new(keep, keep),
+        pruner: Pruner::new(keep, keep, Duration::MAX),
+        space: Space::new(directory.to_owned(), 0),
         housekeeping: Duration::from_secs(60),
     };
     Writer::start(parts, ()).unwrap()

@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use workmanager_adapters_embedded::Store;
 use workmanager_core_domain::{
-    EventRecord, Timestamp, document,
+    EventRecord, Timestamp,
+    dead_letter::DeadLetter,
+    document,
     event::DataKind,
     ports::{Bus as _, BusError, Collection, Expect, Key, Records as _, StoreError},
 };
@@ -148,4 +150,28 @@ async fn too_many_event_records_lose_the_oldest_finished_ones() {
     .await;
     assert!(left.len() * value.len() > 56 * KIB, "no more than needed: {}", left.len());
     assert_eq!(&*left.last().unwrap().id, "0099");
+}
+
+#[tokio::test]
+async fn dead_letters_go_after_their_time_and_not_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path());
+    config.dead_letters = 24 * HOUR;
+    let (store, clock) = open(config);
+    let start: Timestamp = "2026-11-25T10:00:00Z".parse().unwrap();
+    let key = |id: &str| Key::new(Collection::DeadLetter, id);
+    let letter = |at: Timestamp| -> DeadLetter {
+        serde_json::from_value(serde_json::json!({
+            "id": "dl_0199a3b0-7c1e-7000-8000-000000000001", "worker": "0199a3b0-7c1e-7000-8000-000000000001",
+            "topic": "orders", "reason": "too-old", "message": "", "at": at, "event": "{}", "attempts": []
+        }))
+        .unwrap()
+    };
+    for (id, at) in [("old", start), ("young", start.plus(12 * HOUR))] {
+        store.put(&key(id), document::encode(&letter(at)).unwrap(), Expect::Absent).await.unwrap();
+    }
+    store.put(&key("damaged"), vec![b'{'].into(), Expect::Absent).await.unwrap();
+    clock.advance(25 * HOUR);
+    eventually("the old one goes", || async { store.get(&key("old")).await.unwrap().is_none().then_some(()) }).await;
+    assert!(store.get(&key("young")).await.unwrap().is_some() && store.get(&key("damaged")).await.unwrap().is_some());
 }

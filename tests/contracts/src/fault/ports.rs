@@ -101,7 +101,8 @@ impl<S: Bus> Bus for Faulty<S> {
 
     async fn settle(&self, mut settlement: Settlement) -> Result<(), SettleError> {
         let course = self.begin(Step::Settle, "");
-        let key = settlement.puts.first().map(|put| put.key.to_string());
+        let put = settlement.puts.first().map(|put| &put.key);
+        let key = put.or(settlement.removals.first().map(|removal| &removal.key)).map(ToString::to_string);
         let publishes = !settlement.replies.is_empty();
         let torn = |put: Put| Put { value: course.value(put.value), ..put };
         settlement.puts = settlement.puts.into_iter().map(torn).collect();
