@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod causes;
 mod change;
 mod code;
 mod create;

@@ -1,7 +1,7 @@
 //! What the world around the API does in these tests.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Mutex,
         atomic::{AtomicU64, Ordering},
@@ -70,6 +70,7 @@ impl Ids for FakeIds {
 /// answers is what the test has put there, or the event itself.
 pub(crate) struct FakeTarget {
     outcomes: Mutex<VecDeque<Outcome>>,
+    by_kind: Mutex<HashMap<String, Outcome>>,
     reach: Mutex<Reach>,
     unreachable: Mutex<bool>,
     /// Attempts wait here for a permit when the gate is closed.
@@ -86,6 +87,7 @@ impl Default for FakeTarget {
     fn default() -> Self {
         Self {
             outcomes: Mutex::default(),
+            by_kind: Mutex::default(),
             reach: Mutex::new(Reach::Warm),
             unreachable: Mutex::new(false),
             gate: Semaphore::new(0),
@@ -99,6 +101,11 @@ impl Default for FakeTarget {
 }
 
 impl FakeTarget {
+    /// Every attempt on an event of this type ends so.
+    pub(crate) fn of_kind(&self, kind: &str, outcome: Outcome) {
+        self.by_kind.lock().unwrap().insert(kind.to_owned(), outcome);
+    }
+
     /// The next attempt writes this.
     pub(crate) fn writes(&self, line: &str) {
         self.lines.lock().unwrap().push(line.to_owned());
@@ -153,6 +160,7 @@ impl Target for FakeTarget {
             self.gate.acquire().await.unwrap().forget();
         }
         let planned = self.outcomes.lock().unwrap().pop_front();
+        let planned = planned.or_else(|| self.by_kind.lock().unwrap().get(attempt.event.kind()).cloned());
         let context = reply::Context {
             worker: attempt.worker.id,
             worker_name: attempt.worker.name.as_str(),
