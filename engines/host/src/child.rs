@@ -1,8 +1,8 @@
 //! A child process from its first sight to its reaping.
 
 use std::{
-    fmt, io,
-    os::fd::AsFd as _,
+    fmt, fs, io,
+    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -17,6 +17,9 @@ use tracing::warn;
 use workmanager_core_kit::Tasks;
 
 use crate::{Folder, metrics::PROCESSES, orphans};
+
+/// As if it used half of the memory more than it does.
+const OOM_SCORE: &str = "500";
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,14 @@ impl Child {
         self.shared.pid
     }
 
+    /// How many threads it has, as far as that can be seen.
+    #[must_use]
+    pub fn threads(&self) -> u64 {
+        // One folder for each, besides the folder's own two links.
+        let tasks = fs::metadata(format!("/proc/{}/task", self.shared.pid));
+        tasks.map_or(0, |tasks| tasks.nlink().saturating_sub(2))
+    }
+
     /// How it ended, if it has.
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
@@ -81,6 +92,14 @@ impl Child {
         if !*reaped {
             self.shared.kill();
         }
+    }
+
+    /// Lets the kernel end it, and what it forks, before this process when memory runs out.
+    ///
+    /// # Errors
+    /// It cannot be said.
+    pub fn expendable(&self) -> io::Result<()> {
+        fs::write(format!("/proc/{}/oom_score_adj", self.shared.pid), OOM_SCORE)
     }
 
     /// From now on this folder is removed when the process has ended.

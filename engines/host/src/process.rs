@@ -19,6 +19,10 @@ use crate::{Child, Folder, Ours, Piece, SpawnError, channel::Channel, output::Ou
 const LINGER: Duration = Duration::from_millis(200);
 /// How long a killed process is waited for.
 const REAPED: Duration = Duration::from_secs(5);
+/// Threads that a process may have; its memory allows fewer, unless it asks for tiny stacks.
+const MAX_THREADS: u64 = 512;
+/// How often they are counted while an exchange lasts.
+const LOOK: Duration = Duration::from_millis(100);
 /// Bytes that are read of what a process wrote before it was ready.
 const LAST_WORDS: usize = 4 << 10;
 
@@ -51,6 +55,7 @@ pub struct Process {
     channel: Channel,
     output: Output,
     deadline: Pin<Box<Sleep>>,
+    look: Pin<Box<Sleep>>,
     ending: Option<Ended>,
 }
 
@@ -59,6 +64,7 @@ enum Happening {
     Ended(Ended),
     Closed,
     Late,
+    Crowded(u64),
 }
 
 impl Process {
@@ -92,7 +98,8 @@ impl Process {
             }
         };
         let deadline = Box::pin(sleep_until(deadline));
-        Ok((Self { child, channel, output, deadline, ending: None }, head))
+        let look = Box::pin(sleep_until(Instant::now() + LOOK));
+        Ok((Self { child, channel, output, deadline, look, ending: None }, head))
     }
 
     /// Its process id.
@@ -117,6 +124,7 @@ impl Process {
     pub fn begin(&mut self, deadline: Instant, log_bytes: usize, limits: Limits) {
         self.limit(limits);
         self.deadline.as_mut().reset(deadline);
+        self.look.as_mut().reset(Instant::now() + LOOK);
         self.output.begin(log_bytes);
         self.ending = None;
     }
@@ -161,6 +169,12 @@ impl Process {
                     self.kill().await;
                     Ended::TimedOut
                 }
+                Happening::Crowded(threads) => {
+                    self.kill().await;
+                    Ended::Lost(format!(
+                        "the worker's process was killed: it had {threads} threads, {MAX_THREADS} are allowed"
+                    ))
+                }
             };
             self.end(ended);
         }
@@ -189,6 +203,9 @@ impl Process {
             if self.deadline.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Happening::Late);
             }
+            if let Poll::Ready(threads) = self.poll_crowd(cx) {
+                return Poll::Ready(Happening::Crowded(threads));
+            }
             match self.channel.poll_frame(cx) {
                 Poll::Ready(Ok(Some(frame))) => self.end(Ended::Answered(frame)),
                 Poll::Ready(Ok(None)) => return Poll::Ready(Happening::Closed),
@@ -199,6 +216,18 @@ impl Process {
                 Poll::Pending => return self.output.poll_piece(cx).map(Happening::Output),
             }
         }
+    }
+
+    /// Ready when the process has more threads than it may have.
+    fn poll_crowd(&mut self, cx: &mut Context<'_>) -> Poll<u64> {
+        while self.look.as_mut().poll(cx).is_ready() {
+            let threads = self.child.threads();
+            if threads > MAX_THREADS {
+                return Poll::Ready(threads);
+            }
+            self.look.as_mut().reset(Instant::now() + LOOK);
+        }
+        Poll::Pending
     }
 
     fn end(&mut self, ended: Ended) {

@@ -18,6 +18,7 @@ use rustix::{
     process::Pid,
 };
 use tokio::{io::Interest, net::UnixStream, sync::Notify};
+use tracing::warn;
 use workmanager_core_kit::Tasks;
 use workmanager_engines_host::{Child, SpawnError, Theirs, confine};
 
@@ -60,6 +61,9 @@ impl Zygote {
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| SpawnError::Protocol(format!("process id {}", child.id())))?;
         let child = Child::watch(pid, tasks).map_err(SpawnError::system("watch python"))?;
+        if let Err(error) = child.expendable() {
+            warn!("this process may be ended before its workers when memory runs out: {error}");
+        }
         let control = std::os::unix::net::UnixStream::from(control);
         let control = control.set_nonblocking(true).and_then(|()| UnixStream::from_std(control));
         let control = Arc::new(control.map_err(SpawnError::system("socket"))?);

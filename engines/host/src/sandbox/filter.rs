@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter, sock_filter};
+use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter, SeccompRule, sock_filter};
 
 use super::denied;
 
@@ -10,13 +10,21 @@ use super::denied;
 /// calling convention (x32) are above it too.
 const UNKNOWN: u32 = 470;
 
+// As the kernel writes them: `BPF_LD | BPF_W | BPF_ABS`, and so on.
+const LOAD: u16 = 0x20;
+const GO_ON: u16 = 0x05;
+const IF_EQUAL: u16 = 0x15;
+const IF_AT_LEAST: u16 = 0x35;
+const RETURN: u16 = 0x06;
+const ERRNO: u32 = 0x0005_0000;
+
 /// The program for the process `pid`: what is refused fails with EPERM, a call with any number that is not
 /// known with ENOSYS. So does `clone3`, whose arguments no filter can see; every libc then uses `clone`.
 ///
 /// # Errors
 /// There is no such program for this machine.
 pub(super) fn program(pid: u32) -> Result<Vec<u8>, BackendError> {
-    let mut rules: BTreeMap<i64, Vec<_>> = denied::always().map(|call| (call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for (call, rule) in denied::sometimes(pid) {
         rules.entry(call).or_default().push(rule?);
     }
@@ -28,24 +36,29 @@ pub(super) fn program(pid: u32) -> Result<Vec<u8>, BackendError> {
         let [code0, code1] = it.code.to_ne_bytes();
         [code0, code1, it.jt, it.jf, k0, k1, k2, k3]
     };
-    Ok(prologue().iter().chain(&rest).flat_map(bytes).collect())
+    Ok(by_number().iter().chain(&rest).flat_map(bytes).collect())
 }
 
-/// Before the rules: the calls that are answered as if the kernel did not have them.
-fn prologue() -> [sock_filter; 4] {
-    const LOAD: u16 = 0x20;
-    const IF_EQUAL: u16 = 0x15;
-    const IF_AT_LEAST: u16 = 0x35;
-    const RETURN: u16 = 0x06;
-    const ERRNO: u32 = 0x0005_0000;
-    let clone3 = u32::try_from(libc::SYS_clone3).unwrap_or(UNKNOWN);
-    let (not_there, at_number) = (ERRNO | libc::ENOSYS.unsigned_abs(), 0);
-    [
-        sock_filter { code: LOAD, jt: 0, jf: 0, k: at_number },
-        sock_filter { code: IF_EQUAL, jt: 1, jf: 0, k: clone3 },
-        sock_filter { code: IF_AT_LEAST, jt: 0, jf: 1, k: UNKNOWN },
-        sock_filter { code: RETURN, jt: 0, jf: 0, k: not_there },
-    ]
+/// What is decided by the number alone: one comparison for each, where a general rule takes five steps. The
+/// kernel walks through all of them for every call there is when the filter is installed.
+fn by_number() -> Vec<sock_filter> {
+    let step = |code, k| sock_filter { code, jt: 0, jf: 0, k };
+    let not_there = [(IF_EQUAL, libc::SYS_clone3), (IF_AT_LEAST, UNKNOWN.into())];
+    let refused: Vec<_> = denied::always().map(|call| (IF_EQUAL, call)).collect();
+    let mut steps = vec![step(LOAD, 0)];
+    let mut left = not_there.len() + refused.len();
+    for (tests, end) in [(&not_there[..], 1), (&refused[..], 2)] {
+        for (code, call) in tests {
+            left -= 1;
+            // Over what is left, to one of the two ends. There are fewer calls than a jump is wide.
+            let jt = u8::try_from(left + end).unwrap_or(u8::MAX);
+            steps.push(sock_filter { jt, ..step(*code, u32::try_from(*call).unwrap_or(u32::MAX)) });
+        }
+    }
+    steps.push(step(GO_ON, 2));
+    steps.push(step(RETURN, ERRNO | libc::ENOSYS.unsigned_abs()));
+    steps.push(step(RETURN, ERRNO | libc::EPERM.unsigned_abs()));
+    steps
 }
 
 #[cfg(test)]
@@ -53,10 +66,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_a_program_and_it_knows_the_process() {
-        let (one, two) = (program(7).unwrap(), program(8).unwrap());
-        assert_eq!(one.len() % 8, 0);
-        assert!(one.len() / 8 < 600, "the kernel reads it for each call that it does not remember: {}", one.len() / 8);
-        assert_ne!(one, two);
+    fn a_program_knows_its_process() {
+        assert_ne!(program(7).unwrap(), program(8).unwrap());
+        assert_eq!(program(7).unwrap().len() % 8, 0);
+    }
+
+    #[test]
+    fn every_call_comes_to_its_own_end() {
+        let steps = by_number();
+        let end = |number: u32| {
+            let mut at = 1;
+            loop {
+                let step = &steps[at];
+                let met = match step.code {
+                    IF_EQUAL => number == step.k,
+                    IF_AT_LEAST => number >= step.k,
+                    RETURN => return Some(step.k & 0xffff),
+                    _ => return None,
+                };
+                at += 1 + usize::from(if met { step.jt } else { step.jf });
+            }
+        };
+        let number = |call: libc::c_long| u32::try_from(call).unwrap();
+        let (refused, not_there) = (Some(1), Some(38));
+        for call in denied::always() {
+            assert_eq!(end(number(call)), refused, "{call}");
+        }
+        for number in [number(libc::SYS_clone3), UNKNOWN, 0x4000_0000 | number(libc::SYS_getpid), u32::MAX] {
+            assert_eq!(end(number), not_there, "{number}");
+        }
+        for call in [libc::SYS_read, libc::SYS_clone, libc::SYS_futex, libc::SYS_kill] {
+            assert_eq!(end(number(call)), None, "{call} is left to the rules");
+        }
     }
 }

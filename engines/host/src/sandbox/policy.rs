@@ -2,6 +2,7 @@
 
 use std::{fmt, path::Path, str::FromStr};
 
+use rustix::process::{Resource, getrlimit};
 use serde::{Serialize, Serializer};
 use workmanager_core_domain::engine::Mechanism;
 
@@ -67,10 +68,8 @@ struct Resources {
     call: libc::c_long,
     /// Resource and limit.
     values: [(i64, u64); 3],
-    /// The resource whose limit is on top of what is in use.
-    memory: (i64, u64),
-    /// How much more willingly the kernel ends this process than its parent when memory runs out.
-    oom: u32,
+    /// The resource whose limit is on top of what is in use, and the most that it may be.
+    memory: (i64, u64, Option<u64>),
 }
 
 #[derive(Debug, Serialize)]
@@ -93,7 +92,6 @@ struct Filter {
 
 /// Version 3 of the interface, for the calling process.
 const CAPABILITIES: u32 = 0x2008_0522;
-const OOM_SCORE: u32 = 500;
 
 impl Sandbox {
     /// Asks the kernel what it has.
@@ -171,9 +169,15 @@ impl Sandbox {
 impl Resources {
     fn of(limits: Limits) -> Self {
         let Limits { memory, descriptors, file } = limits;
-        let values = [(libc::RLIMIT_NOFILE, descriptors), (libc::RLIMIT_FSIZE, file), (libc::RLIMIT_CORE, 0)]
-            .map(|(kind, limit)| (i64::from(kind), limit));
-        Self { call: libc::SYS_prlimit64, values, memory: (i64::from(libc::RLIMIT_AS), memory), oom: OOM_SCORE }
+        // What this process has is inherited, and may not be exceeded.
+        let least = |kind, limit: u64| getrlimit(kind).maximum.map_or(limit, |most| limit.min(most));
+        let values = [
+            (libc::RLIMIT_NOFILE.into(), least(Resource::Nofile, descriptors)),
+            (libc::RLIMIT_FSIZE.into(), least(Resource::Fsize, file)),
+            (libc::RLIMIT_CORE.into(), 0),
+        ];
+        let memory = (libc::RLIMIT_AS.into(), memory, getrlimit(Resource::As).maximum);
+        Self { call: libc::SYS_prlimit64, values, memory }
     }
 }
 

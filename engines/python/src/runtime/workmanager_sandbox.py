@@ -6,49 +6,46 @@ applied, or nothing runs. Only C modules are imported, as in `workmanager_wire`.
 
 import sys
 
-import _ctypes
 import posix
+
+try:
+    import _ctypes
+except ImportError:
+    _ctypes = None
 
 LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446
 PATH_BENEATH = 1
 SET_FILTER = 1
-NO_LIMIT = (1 << 64) - 1
 
 
 class Unconfined(Exception):
     """This system does not let the process be confined as it should be."""
 
 
-class Long(_ctypes._SimpleCData):
-    _type_ = "l"
+if _ctypes:
+    class Long(_ctypes._SimpleCData):
+        _type_ = "l"
+
+    class Pointer(_ctypes._SimpleCData):
+        """To the content of a bytes object."""
+
+        _type_ = "z"
+
+    class Function(_ctypes.CFuncPtr):
+        """What it sets `errno` to is kept."""
+
+        _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+        _restype_ = Long
+
+    SYSCALL = Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "syscall"))
 
 
-class Byte(_ctypes._SimpleCData):
-    _type_ = "B"
-
-
-class Function(_ctypes.CFuncPtr):
-    """`syscall`; what it sets `errno` to is kept."""
-
-    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
-    _restype_ = Long
-    _argtypes_ = (Long,) * 5
-
-
-SYSCALL = Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "syscall"))
-
-
-def call(what, number, one=0, two=0, three=0, four=0):
-    result = SYSCALL(number, one, two, three, four)
+def call(what, *arguments):
+    """Arguments are small numbers, or bytes that the kernel reads."""
+    result = SYSCALL(*arguments)
     if result < 0:
         raise Unconfined("%s: %s" % (what, posix.strerror(_ctypes.get_errno())))
     return result
-
-
-def pinned(data):
-    """A copy of `data` that stays where it is, and its address."""
-    copy = (Byte * len(data)).from_buffer_copy(data)
-    return copy, _ctypes.addressof(copy)
 
 
 def integer(value, size=8):
@@ -57,6 +54,8 @@ def integer(value, size=8):
 
 def apply(policy):
     """Confines this process for ever."""
+    if _ctypes is None:
+        raise Unconfined("this Python is built without _ctypes")
     limit(policy["limits"])
     folder = own_folder(policy["folders"]) if "folders" in policy else None
     if "landlock" in policy:
@@ -69,36 +68,18 @@ def apply(policy):
 
 
 def limit(limits):
-    write("/proc/self/oom_score_adj", b"%d" % limits["oom"])
     for kind, value in limits["values"]:
         limit_one(limits["call"], kind, value)
-    kind, value = limits["memory"]
+    kind, value, most = limits["memory"]
     # The worker's own memory comes on top of what the interpreter has mapped already.
     statm = posix.open("/proc/self/statm", posix.O_RDONLY)
-    pages = int(posix.read(statm, 128).split()[0])
+    value += int(posix.read(statm, 128).split()[0]) * posix.sysconf("SC_PAGE_SIZE")
     posix.close(statm)
-    limit_one(limits["call"], kind, value + pages * posix.sysconf("SC_PAGE_SIZE"))
+    limit_one(limits["call"], kind, value if most is None else min(value, most))
 
 
 def limit_one(number, kind, value):
-    now, address = pinned(bytes(16))
-    call("limit %d" % kind, number, 0, kind, 0, address)
-    hard = int.from_bytes(bytes(now)[8:], sys.byteorder)
-    value = integer(min(value, hard, NO_LIMIT))
-    wanted, address = pinned(value + value)
-    call("limit %d" % kind, number, 0, kind, address)
-
-
-def write(path, data):
-    """Where it cannot be written it is not that important."""
-    try:
-        file = posix.open(path, posix.O_WRONLY)
-        try:
-            posix.write(file, data)
-        finally:
-            posix.close(file)
-    except OSError:
-        pass
+    call("limit %d" % kind, number, 0, kind, integer(value) * 2, 0)
 
 
 def own_folder(folders):
@@ -114,27 +95,23 @@ def own_folder(folders):
 
 def keep_to(folder, landlock):
     ruleset = bytes.fromhex(landlock["ruleset"])
-    copy, address = pinned(ruleset)
-    rules = call("landlock", LANDLOCK_CREATE_RULESET, address, len(ruleset))
+    rules = call("landlock", LANDLOCK_CREATE_RULESET, ruleset, len(ruleset), 0)
     for path, access in ((folder, landlock["folder"]), ("/dev/null", landlock["null"])):
         if path is None:
             continue
         file = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-        rule, address = pinned(integer(access) + integer(file, 4))
-        call("landlock, " + path, LANDLOCK_ADD_RULE, rules, PATH_BENEATH, address)
+        call("landlock of " + path, LANDLOCK_ADD_RULE, rules, PATH_BENEATH, integer(access) + integer(file, 4), 0)
         posix.close(file)
-    call("landlock", LANDLOCK_RESTRICT_SELF, rules)
+    call("landlock", LANDLOCK_RESTRICT_SELF, rules, 0)
     posix.close(rules)
 
 
 def drop_all(capabilities):
-    header, at_header = pinned(bytes.fromhex(capabilities["header"]))
-    data, at_data = pinned(bytes.fromhex(capabilities["data"]))
-    call("capabilities", capabilities["call"], at_header, at_data)
+    header, data = capabilities["header"], capabilities["data"]
+    call("capabilities", capabilities["call"], bytes.fromhex(header), bytes.fromhex(data))
 
 
 def install(filter):
     steps = bytes.fromhex(filter["program"])
-    copy, address = pinned(steps)
-    program, address = pinned(integer(len(steps) // 8) + integer(address))
-    call("seccomp", filter["call"], SET_FILTER, filter["flags"], address)
+    program = integer(len(steps) // 8) + bytes(Pointer(steps))
+    call("seccomp", filter["call"], SET_FILTER, filter["flags"], program)

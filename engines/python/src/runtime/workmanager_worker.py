@@ -5,9 +5,9 @@ import sys
 import _io
 import posix
 
+import workmanager_sandbox as sandbox
 from workmanager_wire import CONTRACT, ERROR, JSON, LOAD, LOADED, READY, RESULT, RUNTIME
 from workmanager_wire import leave_frames, read_frame, write_frame
-from workmanager_sandbox import Unconfined, apply
 
 MAX_REPLY = 1 << 20
 MAX_STACK = 32 << 10
@@ -110,8 +110,8 @@ class Worker:
     def load(self, source):
         try:
             if self.policy:
-                apply(self.policy)
-        except (Unconfined, OSError) as error:
+                sandbox.apply(self.policy)
+        except (sandbox.Unconfined, OSError) as error:
             return failure(None, "protocol", True, "the worker's process cannot be confined: %s" % error)
         try:
             name = self.call_entry(bytes(source))

@@ -1,7 +1,7 @@
 //! What a worker can do to its surroundings: nothing.
 
 use workmanager_core_domain::{MimeType, outcome::FailureKind};
-use workmanager_engines_host::{Engine as _, Level};
+use workmanager_engines_host::{Ended, Engine as _, Level};
 use workmanager_engines_python::Options;
 
 use crate::support::{Harness, eventually, load, python};
@@ -123,6 +123,23 @@ def Process(event):
     return {'type': 't', 'data': [[raised(kind) for kind in kinds], int(status['CapEff'], 16), status['Seccomp'].strip()]}
 ";
     assert_eq!(load(source).await.json("1").await.data(), r#"[[false,false,false,false],0,"2"]"#);
+}
+
+#[tokio::test]
+async fn threads_are_bounded_by_memory_and_by_number() {
+    let source = "
+import threading, time
+def Process(event):
+    if event['data']: threading.stack_size(event['data'])
+    while True: threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+";
+    let mut harness = Harness::new();
+    let failure = harness.load(source).await.json("0").await.failure();
+    assert_eq!(failure.message, "can't start new thread");
+    harness.manifest.memory.0 = 4 << 30;
+    let answer = harness.load(source).await.json("32768").await;
+    let Ended::Lost(message) = &answer.ended else { panic!("{answer:?}") };
+    assert!(message.ends_with("threads, 512 are allowed"), "{message}");
 }
 
 #[tokio::test]
