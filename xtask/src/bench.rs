@@ -2,8 +2,10 @@
 
 mod code;
 mod dev;
+mod durable;
 mod function;
 mod http;
+mod load;
 mod ours;
 mod peers;
 mod report;
@@ -63,7 +65,7 @@ struct Setting<'a> {
     quick: bool,
 }
 
-const ALL: [Bench; 4] = [
+const ALL: [Bench; 7] = [
     Bench {
         name: "dev",
         question: "How long from the start of `dev FILE` to the reply, with the event published at the first healthy moment?",
@@ -88,6 +90,19 @@ const ALL: [Bench; 4] = [
         bar: "at most 2.5 times the bare echo; 10 times the peer's rate",
         run: function::warm,
     },
+    Bench {
+        name: "durable",
+        question: "How many events a second go the whole way, each on disk before it is acknowledged, and how long does one take?",
+        bar: "5,000 events/s; 3 ms at 500/s; 60 MiB",
+        run: durable::durable,
+    },
+    Bench {
+        name: "overload",
+        question: "What do ten times as many publishers do to it, and how does it come out of that?",
+        bar: "90 % of the peak; normal within 10 s; nothing lost",
+        run: durable::overload,
+    },
+    Bench { name: "soak", question: "What grows under half load?", bar: "nothing", run: durable::soak },
 ];
 
 /// Runs the named benchmarks and prints what they found.
