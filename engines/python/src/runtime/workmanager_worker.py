@@ -209,9 +209,13 @@ class Worker:
         if isinstance(error, MemoryError):
             kind, retryable = "out-of-memory", True
         try:
-            message, stack = describe(error, self.file_name)
+            message = one_line(error)
         except BaseException as second:  # A worker's exception may not even be printable.
-            message, stack = "%s (which cannot be printed: %s)" % (name_of(error), name_of(second)), None
+            message = "%s (which cannot be printed: %s)" % (name_of(error), name_of(second))
+        try:
+            stack = None if isinstance(error, Unusable) else stack_of(error, self.file_name)
+        except BaseException:  # Nor is there always a descriptor or memory left to print it.
+            stack = None
         return failure(attempt, kind, retryable, message, name_of(error), stack)
 
 
@@ -304,16 +308,19 @@ def name_of(error):
     return kind.__qualname__ if home in ("builtins", "worker", __name__) else home + "." + kind.__qualname__
 
 
-def describe(error, file_name):
-    """One line for people, and the stack from the worker's first line on."""
+def one_line(error):
+    """What happened, for people."""
     lines = str(error).strip().splitlines()
     message = lines[0] if lines else name_of(error)
     if isinstance(error, PermissionError):
         message += REFUSED.get(error.errno, "")
     if isinstance(error, SystemExit):
         message = "the worker called exit(%s)" % ("" if error.code is None else error.code)
-    if isinstance(error, Unusable):
-        return message, None
+    return message[:2000]
+
+
+def stack_of(error, file_name):
+    """The stack from the worker's first line on."""
     import traceback
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != file_name:
@@ -321,4 +328,4 @@ def describe(error, file_name):
     stack = "".join(traceback.format_exception(type(error), error, trace)).rstrip()
     if len(stack) > MAX_STACK:
         stack = stack[: MAX_STACK // 2] + "\n  ...\n" + stack[-MAX_STACK // 2:]
-    return message[:2000], stack
+    return stack
