@@ -2,7 +2,7 @@
 //! the last lines of its attempts.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,18 +14,16 @@ use workmanager_core_domain::{
 
 /// Most lines that are kept for one worker.
 const LINES: usize = 1_000;
-/// Most bytes of text that are kept for one worker.
+/// Most bytes that are kept for one worker, each line's frame counted.
 const BYTES: usize = 256 << 10;
-/// Most bytes of text that are kept in all.
+/// Most bytes that are kept in all.
 const ALL_BYTES: usize = 16 << 20;
-/// How many lines a slow reader may be behind before it misses some.
-const BACKLOG: usize = 4_096;
+/// How many lines of its worker a slow reader may be behind before it misses some.
+const BACKLOG: usize = 1_024;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Who wrote it.
-    pub worker: WorkerId,
     /// When it was read.
     pub at: Timestamp,
     /// The attempt in which it was written.
@@ -38,16 +36,27 @@ pub struct Line {
     pub text: String,
 }
 
+impl Line {
+    /// What it costs to keep it.
+    const fn size(&self) -> usize {
+        size_of::<Self>() + self.text.len()
+    }
+}
+
 /// The lines of all workers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Logs {
     rings: Mutex<Rings>,
-    lines: broadcast::Sender<Arc<Line>>,
 }
 
 #[derive(Debug, Default)]
 struct Rings {
     of: HashMap<WorkerId, Ring>,
+    /// Who wrote when, the most silent first.
+    turns: BTreeMap<u64, WorkerId>,
+    turn: u64,
+    /// Who is read now. Their lines go to their own readers only.
+    readers: HashMap<WorkerId, broadcast::Sender<Arc<Line>>>,
     bytes: usize,
 }
 
@@ -55,12 +64,7 @@ struct Rings {
 struct Ring {
     lines: VecDeque<Arc<Line>>,
     bytes: usize,
-}
-
-impl Default for Logs {
-    fn default() -> Self {
-        Self { rings: Mutex::default(), lines: broadcast::Sender::new(BACKLOG) }
-    }
+    turn: u64,
 }
 
 impl Logs {
@@ -74,53 +78,70 @@ impl Logs {
             return;
         }
         let event: Arc<str> = event.id().into();
-        let mut rings = self.rings();
-        for LogLine { at, stream, text } in lines {
-            let line = Line { worker, at: *at, attempt, event: event.clone(), stream: *stream, text: text.clone() };
-            let line = Arc::new(line);
-            rings.push(line.clone());
-            // Nobody reading is fine.
-            let _ = self.lines.send(line);
-        }
+        let line = |LogLine { at, stream, text }: &LogLine| {
+            Arc::new(Line { at: *at, attempt, event: event.clone(), stream: *stream, text: text.clone() })
+        };
+        let lines: Vec<_> = lines.iter().map(line).collect();
+        self.rings().push(worker, lines);
     }
 
     /// What is kept of a worker, oldest first, and what comes from now on: no line is in both.
     #[must_use]
     pub fn follow(&self, worker: WorkerId) -> (Vec<Arc<Line>>, broadcast::Receiver<Arc<Line>>) {
-        let rings = self.rings();
-        let kept = rings.of.get(&worker).map(|ring| ring.lines.iter().cloned().collect()).unwrap_or_default();
-        (kept, self.lines.subscribe())
+        let mut rings = self.rings();
+        rings.readers.retain(|_, readers| readers.receiver_count() > 0);
+        let readers = rings.readers.entry(worker).or_insert_with(|| broadcast::Sender::new(BACKLOG)).subscribe();
+        (rings.kept(worker), readers)
+    }
+
+    /// What is kept of a worker, oldest first.
+    #[must_use]
+    pub fn kept(&self, worker: WorkerId) -> Vec<Arc<Line>> {
+        self.rings().kept(worker)
     }
 }
 
 impl Rings {
-    fn push(&mut self, line: Arc<Line>) {
-        let size = line.text.len() + 1;
-        let ring = self.of.entry(line.worker).or_default();
-        ring.lines.push_back(line);
-        ring.bytes += size;
-        self.bytes += size;
-        while ring.lines.len() > LINES || (ring.bytes > BYTES && ring.lines.len() > 1) {
-            self.bytes -= ring.pop();
-        }
-        while self.bytes > ALL_BYTES && self.drop_oldest() {}
+    fn kept(&self, worker: WorkerId) -> Vec<Arc<Line>> {
+        self.of.get(&worker).map(|ring| ring.lines.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// Forgets the worker that has been silent for longest.
-    fn drop_oldest(&mut self) -> bool {
-        let silent = self.of.iter().min_by_key(|(_, ring)| ring.lines.back().map(|line| line.at));
-        let Some(worker) = silent.map(|(worker, _)| *worker) else { return false };
-        let bytes = self.of.remove(&worker).map_or(0, |ring| ring.bytes);
-        self.bytes -= bytes;
-        bytes > 0
+    fn push(&mut self, worker: WorkerId, lines: Vec<Arc<Line>>) {
+        if let Some(readers) = self.readers.get(&worker) {
+            for line in &lines {
+                // Nobody reading any more is fine.
+                let _ = readers.send(line.clone());
+            }
+        }
+        self.turn += 1;
+        let ring = self.of.entry(worker).or_default();
+        self.turns.remove(&ring.turn);
+        ring.turn = self.turn;
+        self.turns.insert(self.turn, worker);
+        let before = ring.bytes;
+        for line in lines {
+            ring.push(line);
+        }
+        self.bytes = self.bytes - before + ring.bytes;
+        while self.bytes > ALL_BYTES {
+            self.forget_the_most_silent();
+        }
+    }
+
+    fn forget_the_most_silent(&mut self) {
+        let silent = self.turns.pop_first().and_then(|(_, worker)| self.of.remove(&worker));
+        // What is counted is in some ring, so none left is none counted.
+        self.bytes = silent.map_or(0, |ring| self.bytes - ring.bytes);
     }
 }
 
 impl Ring {
-    fn pop(&mut self) -> usize {
-        let size = self.lines.pop_front().map_or(0, |line| line.text.len() + 1);
-        self.bytes -= size;
-        size
+    fn push(&mut self, line: Arc<Line>) {
+        self.bytes += line.size();
+        self.lines.push_back(line);
+        while self.lines.len() > LINES || (self.bytes > BYTES && self.lines.len() > 1) {
+            self.bytes -= self.lines.pop_front().map_or(0, |line| line.size());
+        }
     }
 }
 
@@ -135,14 +156,14 @@ mod tests {
     }
 
     fn note(logs: &Logs, number: u128, text: &str) {
-        let at = Timestamp::from_micros(i64::try_from(number).unwrap()).unwrap();
+        let at = Timestamp::from_micros(1).unwrap();
         let event = Event::builder().with("id", "1").with("source", "/s").with("type", "t").build().unwrap();
         let line = LogLine { at, stream: LogStream::Stdout, text: text.into() };
         logs.note(worker(number), AttemptId::new(Uuid::nil()), &event, &[line]);
     }
 
     fn texts(logs: &Logs, number: u128) -> Vec<String> {
-        logs.follow(worker(number)).0.iter().map(|line| line.text.clone()).collect()
+        logs.kept(worker(number)).iter().map(|line| line.text.clone()).collect()
     }
 
     #[test]
@@ -160,13 +181,19 @@ mod tests {
     #[test]
     fn the_bytes_are_bounded_for_each_and_for_all() {
         let (logs, long) = (Logs::default(), "x".repeat(BYTES / 2));
-        for number in 0..200 {
+        note(&logs, 0, "early, but not silent");
+        for number in 1..200 {
             note(&logs, number, &long);
             note(&logs, number, &long);
+            note(&logs, 0, "still there");
         }
-        assert_eq!(texts(&logs, 199).len(), 1, "two are one byte each too large");
-        assert!(logs.rings().bytes <= ALL_BYTES);
-        assert!(texts(&logs, 0).is_empty(), "the silent go first");
+        assert_eq!(texts(&logs, 199).len(), 1, "two are too large with their frames");
+        assert_eq!(texts(&logs, 0).len(), 200, "who writes is not forgotten");
+        assert!(texts(&logs, 1).is_empty(), "the silent go first");
+        let rings = logs.rings();
+        let counted: usize = rings.of.values().flat_map(|ring| &ring.lines).map(|line| line.size()).sum();
+        assert_eq!((rings.bytes, rings.turns.len()), (counted, rings.of.len()));
+        assert!(counted <= ALL_BYTES);
     }
 
     #[tokio::test]
@@ -177,8 +204,17 @@ mod tests {
         note(&logs, 1, "after");
         assert_eq!((kept.len(), lines.recv().await.unwrap().text.as_str()), (1, "after"));
         for _ in 0..BACKLOG + 3 {
+            note(&logs, 2, "of another, which nobody misses");
             note(&logs, 1, "much");
         }
         assert_eq!(lines.recv().await, Err(broadcast::error::RecvError::Lagged(3)));
+    }
+
+    #[test]
+    fn who_is_not_read_any_more_is_forgotten_as_a_reader() {
+        let logs = Logs::default();
+        drop(logs.follow(worker(1)));
+        let _read = logs.follow(worker(2));
+        assert_eq!(logs.rings().readers.len(), 1);
     }
 }

@@ -8,16 +8,16 @@ mod parked;
 mod topic;
 mod witness;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 pub use board::{Board, LoadFailure};
 use keeper::Keeper;
 pub use topic::{IntakeState, TopicState};
 use workmanager_core_delivery::{Deliveries, Ports, Roster, Settings, Target};
 use workmanager_core_domain::{
-    ErrorKind, Event, Topic, WorkerId,
+    ErrorKind, Event, EventRecord, Topic, WorkerId,
     dead_letter::DeadLetter,
-    parked::Pinned,
+    parked::{Hold, Pinned},
     ports::{Bus, Clock, Ids, Records, StoreError},
 };
 use workmanager_core_kit::Tasks;
@@ -143,6 +143,14 @@ impl Router {
     #[must_use]
     pub fn in_flight(&self, id: &str) -> Vec<(Topic, Arc<Event>)> {
         self.keeper.deliveries.in_flight(id)
+    }
+
+    /// What each worker's part of the event of `record` waits for, if it is parked here.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn holds(&self, record: &EventRecord) -> Result<BTreeMap<WorkerId, Hold>, StoreError> {
+        self.keeper.deliveries.holds(record).await
     }
 
     /// How long the pause of a worker whose engine died again and again lasts yet, if there is one.

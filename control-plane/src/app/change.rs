@@ -186,7 +186,7 @@ impl App {
         found: Problems,
         condition: Condition,
     ) -> Result<View, Error> {
-        let member = self.find(reference)?;
+        let member = self.get(reference).await?;
         condition.check(member.revision)?;
         let changes = changes.check(&member.worker, found)?;
         let app = self.clone();

@@ -3,12 +3,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
-use tracing::warn;
-use workmanager_core_domain::{Version, Worker, WorkerId, document, ports::Collection};
+use workmanager_core_domain::{
+    Version, Worker, WorkerId, document,
+    ports::{Collection, Key},
+};
 
 use super::{
-    App, CodeDraft, Condition, EngineDraft, Error, Problems, View, check,
-    store::{self, Stored},
+    App, CodeDraft, Condition, EngineDraft, Error, Problems, View, check, quarantine,
+    store::Stored,
     version::{self, Numbered, manifest_of},
 };
 
@@ -62,7 +64,7 @@ impl App {
         condition: Condition,
         wait: Option<Duration>,
     ) -> Result<View, Error> {
-        let member = self.find(reference)?;
+        let member = self.get(reference).await?;
         condition.check(member.revision)?;
         let mut problems = found;
         let mut worker = Worker::clone(&member.worker);
@@ -99,9 +101,9 @@ impl App {
     /// # Errors
     /// `NoVersion`, `Revision`, or the store's.
     pub async fn roll_back(&self, reference: &str, number: u32, condition: Condition) -> Result<View, Error> {
-        let member = self.find(reference)?;
+        let member = self.get(reference).await?;
         let id = member.worker.id;
-        let stored = store::get::<Version>(&*self.parts.records, &Version::key(id, number)).await?;
+        let stored = self.read::<Version>(&Version::key(id, number)).await?;
         let missing = || Error::NoVersion { worker: member.worker.name.to_string(), number };
         let Stored { value, .. } = stored.ok_or_else(missing)?;
         let app = self.clone();
@@ -130,25 +132,27 @@ impl App {
         limit: Option<usize>,
     ) -> Result<HistoryPage, Error> {
         let member = self.find(reference).ok();
-        let unknown = || Error::NoWorker { reference: reference.to_owned() };
-        let id = match &member {
-            Some(member) => member.worker.id,
-            None => reference.parse().map_err(|_| unknown())?,
+        let id = match (&member, reference.parse()) {
+            (Some(member), _) => member.worker.id,
+            (None, Ok(id)) => id,
+            (None, Err(_)) => return Err(self.unknown(reference).await),
         };
         let active = member.map(|member| member.worker.version);
         let (prefix, start) = (format!("{id}/"), after.map(|number| Version::key(id, number)));
         let limit = limit.unwrap_or(PAGE);
         let page = self.parts.records.page(Collection::Version, &prefix, start.as_deref(), limit).await?;
         if page.records.is_empty() && active.is_none() {
-            return Err(unknown());
+            return Err(self.unknown(reference).await);
         }
         let (mut entries, mut size, mut last) = (Vec::with_capacity(page.records.len()), 0, None);
         let count = page.records.len();
         for (at, record) in page.records.into_iter().enumerate() {
             let version: Version = match document::decode(&record.value) {
                 Ok(version) => version,
-                Err(damage) => {
-                    warn!("version `{}` is left out of the history: {damage}", record.id);
+                Err(_) => {
+                    // Left out here, and listed there.
+                    let key = Key::new(Collection::Version, record.id);
+                    quarantine::look::<Version>(self, &key, record.value).await?;
                     continue;
                 }
             };

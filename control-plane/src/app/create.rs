@@ -57,7 +57,7 @@ impl App {
     }
 
     async fn made_before(&self, id: WorkerId) -> Result<Option<Arc<Member>>, Error> {
-        let stored = store::get::<Worker>(&*self.parts.records, &id.to_string()).await?;
+        let stored = self.read::<Worker>(&id.to_string()).await?;
         Ok(stored.and_then(|Stored { value, revision }| self.known(value, revision)))
     }
 

@@ -12,6 +12,8 @@ use super::{App, Error, store};
 
 /// Letters read at once.
 const PAGE: usize = 200;
+/// A page ends early when its letters have this many bytes.
+const PAGE_BYTES: usize = 8 << 20;
 /// Most letters that one call sends round again or gives up.
 const MOST: usize = 10_000;
 
@@ -47,7 +49,7 @@ pub struct Letters {
 }
 
 impl App {
-    /// Letters after `after`, oldest first.
+    /// At most `limit` letters after `after`, oldest first; fewer if they are large.
     ///
     /// # Errors
     /// `NoWorker` of the filter, or the store's.
@@ -58,7 +60,7 @@ impl App {
         mut after: Option<String>,
     ) -> Result<Letters, Error> {
         let worker = filter.worker.as_deref().map(|worker| self.worker_of(worker)).transpose()?;
-        let mut found = Vec::new();
+        let (mut found, mut size) = (Vec::new(), 0);
         loop {
             let page = self.parts.records.page(Collection::DeadLetter, "", after.as_deref(), PAGE).await?;
             for record in page.records {
@@ -67,9 +69,10 @@ impl App {
                 if !filter.lets_through(&letter, worker) {
                     continue;
                 }
+                size += record.value.len();
                 let id = letter.id.to_string();
                 found.push(self.named(letter));
-                if found.len() == limit {
+                if found.len() == limit || size >= PAGE_BYTES {
                     return Ok(Letters { letters: found, next: Some(id) });
                 }
             }
@@ -97,7 +100,7 @@ impl App {
     pub async fn letter(&self, id: &str) -> Result<Letter, Error> {
         let missing = || Error::NoLetter { id: id.to_owned() };
         let id: DeadLetterId = id.parse().map_err(|_| missing())?;
-        let stored = store::get::<DeadLetter>(&*self.parts.records, &id.to_string()).await?;
+        let stored = self.read::<DeadLetter>(&id.to_string()).await?;
         Ok(self.named(stored.ok_or_else(missing)?.value))
     }
 
@@ -114,21 +117,30 @@ impl App {
         Ok(letter)
     }
 
-    /// Sends every letter that `filter` lets through round again, and says which they are. One call does
-    /// not take more than some thousand; the second value says whether there are more.
+    /// Sends every letter that `filter` lets through round again, but for those of deleted workers, and
+    /// says which they are. One call does not take more than some thousand; the second value says
+    /// whether there are more.
     ///
     /// # Errors
     /// As of [`App::redrive`]; those before the one that failed are on their way.
     pub async fn redrive_all(&self, filter: &LetterFilter, dry_run: bool) -> Result<(Vec<DeadLetterId>, bool), Error> {
-        let letters = self.letters(filter, MOST, None).await?;
-        let mut sent = Vec::new();
-        for letter in letters.letters.iter().filter(|letter| letter.worker.is_some()) {
-            if !dry_run {
-                self.send_round(letter, None).await?;
+        let (mut sent, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.letters(filter, PAGE, after).await?;
+            for letter in page.letters.iter().filter(|letter| letter.worker.is_some()) {
+                let done = if dry_run { Ok(()) } else { self.send_round(letter, None).await };
+                match done {
+                    Ok(()) => sent.push(letter.letter.id),
+                    // Somebody else was first.
+                    Err(Error::NoLetter { .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
-            sent.push(letter.letter.id);
+            match page.next {
+                Some(next) if sent.len() < MOST => after = Some(next),
+                more => return Ok((sent, more.is_some())),
+            }
         }
-        Ok((sent, letters.next.is_some()))
     }
 
     async fn pinned(&self, letter: &Letter, version: Option<u32>) -> Result<Option<Pinned>, Error> {
@@ -136,14 +148,20 @@ impl App {
         let worker = letter.worker.clone().ok_or_else(orphaned)?;
         let Some(number) = version else { return Ok(None) };
         let key = Version::key(letter.letter.worker, number);
-        let stored = store::get::<Version>(&*self.parts.records, &key).await?;
+        let stored = self.read::<Version>(&key).await?;
         let version = stored.ok_or(Error::NoVersion { worker, number })?.value;
         Ok(Some(Pinned { number, digest: version.digest }))
     }
 
+    /// One at a time for a worker, so that no letter is sent round twice.
     async fn send_round(&self, letter: &Letter, version: Option<Pinned>) -> Result<(), Error> {
         let (app, letter) = (self.clone(), letter.letter.clone());
-        self.to_the_end(async move { Ok(app.parts.router.redrive(&letter, version).await?) }).await
+        self.to_the_end(async move {
+            let _sending = app.lock(letter.worker).await;
+            app.letter(&letter.id.to_string()).await?;
+            Ok(app.parts.router.redrive(&letter, version).await?)
+        })
+        .await
     }
 
     /// Gives a letter up: its event is gone then.
@@ -161,16 +179,21 @@ impl App {
     /// # Errors
     /// The store's; those before are gone.
     pub async fn give_up_all(&self, filter: &LetterFilter, dry_run: bool) -> Result<(Vec<DeadLetterId>, bool), Error> {
-        let letters = self.letters(filter, MOST, None).await?;
-        let mut gone = Vec::new();
-        for letter in &letters.letters {
-            if !dry_run {
-                let id = letter.letter.id.to_string();
-                store::delete::<DeadLetter>(&*self.parts.records, &id, Expect::Any).await?;
+        let (mut gone, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.letters(filter, PAGE, after).await?;
+            for letter in &page.letters {
+                if !dry_run {
+                    let id = letter.letter.id.to_string();
+                    store::delete::<DeadLetter>(&*self.parts.records, &id, Expect::Any).await?;
+                }
+                gone.push(letter.letter.id);
             }
-            gone.push(letter.letter.id);
+            match page.next {
+                Some(next) if gone.len() < MOST => after = Some(next),
+                more => return Ok((gone, more.is_some())),
+            }
         }
-        Ok((gone, letters.next.is_some()))
     }
 }
 

@@ -30,7 +30,7 @@ impl App {
         if !DRAINS.contains(&drain) {
             return Err(Error::wait("?drain", &DRAINS));
         }
-        let member = self.find(reference)?;
+        let member = self.get(reference).await?;
         condition.check(member.revision)?;
         let app = self.clone();
         self.to_the_end(async move {
@@ -62,7 +62,7 @@ impl App {
                     roster.remove(id);
                     return Ok(());
                 }
-                Err(error) if is_conflict(&error) => match store::get::<Worker>(records, &id.to_string()).await? {
+                Err(error) if is_conflict(&error) => match self.read::<Worker>(&id.to_string()).await? {
                     Some(Stored { value, revision }) => roster.put(value, revision),
                     None => roster.remove(id),
                 },

@@ -84,6 +84,8 @@ codes! {
     QuarantineNotFound = "quarantine-not-found", NotFound;
     /// Nothing tells what a damaged record was.
     NotRepairable = "not-repairable", Conflict;
+    /// A record that the request is about cannot be read.
+    RecordQuarantined = "record-quarantined", Conflict;
     /// The worker's record cannot be read.
     WorkerQuarantined = "worker-quarantined", Conflict;
     /// The worker has no tag of this key.
@@ -170,6 +172,14 @@ pub enum Error {
         id: String,
         /// Why not.
         reason: String,
+    },
+    /// What the request is about is there, and cannot be read.
+    #[error("record `{key}` cannot be read; restore it by POST /v1/quarantine/{}/repair", .entry.replace('/', "%2F"))]
+    RecordQuarantined {
+        /// Which.
+        key: String,
+        /// The quarantine entry.
+        entry: String,
     },
     /// The worker is there, and cannot be read.
     #[error("the record of worker `{reference}` cannot be read; restore it by POST /v1/quarantine/{entry}/repair")]
@@ -307,6 +317,7 @@ impl Error {
             Self::LetterOrphaned { .. } => Code::DeadLetterOrphaned,
             Self::NoQuarantine { .. } => Code::QuarantineNotFound,
             Self::NotRepairable { .. } => Code::NotRepairable,
+            Self::RecordQuarantined { .. } => Code::RecordQuarantined,
             Self::WorkerQuarantined { .. } => Code::WorkerQuarantined,
             Self::NoTag { .. } => Code::TagNotFound,
             Self::NameTaken { .. } => Code::NameTaken,

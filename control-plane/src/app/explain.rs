@@ -1,10 +1,12 @@
 //! What became of an event.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use workmanager_core_delivery::quarantine::quarantine;
 use workmanager_core_domain::{
-    Event, EventRecord, Topic, document,
+    Event, EventRecord, Topic, WorkerId, document,
+    event_record::{Track, TrackState},
+    parked::Hold,
     ports::{Collection, Key},
     quarantine::Quarantined,
 };
@@ -22,6 +24,8 @@ pub enum Story {
     Recorded {
         /// The record.
         record: Box<EventRecord>,
+        /// What its parked parts wait for.
+        holds: BTreeMap<WorkerId, Hold>,
         /// Whether it is being delivered now, so that the record is about to change.
         running: bool,
     },
@@ -57,7 +61,9 @@ impl App {
                 Ok(record) if record.id == id => {
                     let before = running.len();
                     running.retain(|(_, event)| event.source() != record.source);
-                    stories.push(Story::Recorded { running: running.len() < before, record: Box::new(record) });
+                    let running = running.len() < before;
+                    let holds = self.holds(&record).await?;
+                    stories.push(Story::Recorded { record: Box::new(record), holds, running });
                 }
                 // Half a digest of another id: as good as impossible, and not what was asked for.
                 Ok(_) => {}
@@ -72,5 +78,13 @@ impl App {
         }
         stories.extend(running.into_iter().map(|(topic, event)| Story::Running { topic, event }));
         if stories.is_empty() { Err(Error::NoEvent { id: id.to_owned() }) } else { Ok(stories) }
+    }
+
+    async fn holds(&self, record: &EventRecord) -> Result<BTreeMap<WorkerId, Hold>, Error> {
+        let is_parked = |track: &Track| matches!(track.state, TrackState::Parked { .. });
+        if !record.workers.values().any(is_parked) {
+            return Ok(BTreeMap::new());
+        }
+        Ok(self.parts.router.holds(record).await?)
     }
 }

@@ -28,7 +28,7 @@ impl App {
     /// # Errors
     /// `Invocation`: the attempt has no reply.
     pub async fn invoke(&self, reference: &str, event: Event) -> Result<Reply, Error> {
-        let member = self.find(reference)?;
+        let member = self.get(reference).await?;
         let worker = member.worker.clone();
         let limit = worker.limits.timeout.0;
         let Ok(Ok(_slot)) = timeout(limit, member.slots.acquire()).await else {

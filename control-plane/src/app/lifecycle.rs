@@ -17,7 +17,7 @@ impl App {
     /// # Errors
     /// `NotSettled` when its topics cannot be taken in time: it is started then, and will get them.
     pub async fn start(&self, reference: &str, condition: Condition) -> Result<View, Error> {
-        let id = self.find(reference)?.worker.id;
+        let id = self.get(reference).await?.worker.id;
         let app = self.clone();
         self.to_the_end(async move {
             let member = app.update(id, &condition, started).await?;
@@ -32,7 +32,7 @@ impl App {
     /// # Errors
     /// `Revision`, or the store's.
     pub async fn stop(&self, reference: &str, condition: Condition) -> Result<View, Error> {
-        let id = self.find(reference)?.worker.id;
+        let id = self.get(reference).await?.worker.id;
         let app = self.clone();
         self.to_the_end(async move {
             let member = app.update(id, &condition, stopped).await?;

@@ -88,13 +88,19 @@ impl App {
             answer => return answer.map(|_| ()),
         }
         let taken = || Error::NameTaken { name: name.to_string() };
-        let held = store::get::<NameClaim>(records, name.as_str()).await?.ok_or_else(taken)?;
+        let held = self.read::<NameClaim>(name.as_str()).await?.ok_or_else(taken)?;
         if held.value.worker == worker {
             return Ok(());
         }
         let fresh = claim.at.since(held.value.at) < GRACE;
-        if fresh || store::get::<Worker>(records, &held.value.worker.to_string()).await?.is_some() {
+        if fresh {
             return Err(taken());
+        }
+        match self.read::<Worker>(&held.value.worker.to_string()).await {
+            Ok(None) => {}
+            // One that cannot be read may be restored, and has its name then.
+            Ok(Some(_)) | Err(Error::RecordQuarantined { .. }) => return Err(taken()),
+            Err(error) => return Err(error),
         }
         // Left behind by a process that died between the claim and the worker.
         match store::put(records, name.as_str(), &claim, Expect::Revision(held.revision)).await {

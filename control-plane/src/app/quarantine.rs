@@ -13,12 +13,16 @@ use workmanager_core_delivery::quarantine::quarantine;
 use workmanager_core_domain::{
     Timestamp, WorkerId,
     document::{self, Document},
-    ports::{Collection, Expect, Key, Records},
+    ports::{Collection, Expect, Key, Record, Records},
     quarantine::Quarantined,
 };
 use workmanager_core_kit::chain;
 
-use super::{App, Error, name::NameClaim, store};
+use super::{
+    App, Error,
+    name::NameClaim,
+    store::{self, Stored},
+};
 
 /// Entries read at once.
 const PAGE: usize = 500;
@@ -94,13 +98,10 @@ impl App {
         loop {
             let page = self.parts.records.page(Collection::Quarantine, "", after.as_deref(), PAGE).await?;
             for record in page.records {
-                match document::decode::<Quarantined>(&record.value) {
-                    Ok(quarantined) => {
-                        let repairable = self.can_repair(&quarantined).await?;
-                        entries.push(Entry { id: record.id.into(), quarantined, repairable });
-                    }
-                    Err(damage) => warn!("quarantine entry `{}` cannot be read either: {}", record.id, chain(&damage)),
-                }
+                let id = record.id.to_string();
+                let quarantined = self.entry_of(record);
+                let repairable = self.can_repair(&quarantined).await?;
+                entries.push(Entry { id, quarantined, repairable });
             }
             match page.next {
                 Some(next) => after = Some(next),
@@ -109,9 +110,34 @@ impl App {
         }
     }
 
-    pub(super) async fn entry(&self, id: &str) -> Result<Quarantined, Error> {
+    /// Reads a record that somebody asked for. One that cannot be read is kept aside, and the answer
+    /// says which call restores it.
+    pub(super) async fn read<T: Document>(&self, id: &str) -> Result<Option<Stored<T>>, Error> {
+        match store::get::<T>(&*self.parts.records, id).await {
+            Err(Error::Damaged { .. }) => {}
+            answer => return answer,
+        }
+        let key = Key::new(T::COLLECTION, id);
+        let Some(record) = self.parts.records.get(&key).await? else { return Ok(None) };
+        look::<T>(self, &key, record.value).await?;
+        Err(Error::RecordQuarantined { key: key.to_string(), entry: Quarantined::id(&key) })
+    }
+
+    async fn entry(&self, id: &str) -> Result<Quarantined, Error> {
         let missing = || Error::NoQuarantine { id: id.to_owned() };
-        Ok(store::get::<Quarantined>(&*self.parts.records, id).await?.ok_or_else(missing)?.value)
+        let key = Key::new(Collection::Quarantine, id);
+        Ok(self.entry_of(self.parts.records.get(&key).await?.ok_or_else(missing)?))
+    }
+
+    /// What is kept aside. An entry that cannot be read itself is one like all others.
+    fn entry_of(&self, Record { id, value, .. }: Record) -> Quarantined {
+        document::decode(&value).unwrap_or_else(|damage| Quarantined {
+            collection: Collection::Quarantine,
+            record: id.into(),
+            reason: chain(&damage),
+            at: self.parts.clock.now(),
+            bytes: value,
+        })
     }
 
     /// Gives a record up: what it was is gone then. A worker's definition and its name go with it.
@@ -127,7 +153,7 @@ impl App {
         {
             self.parts.records.delete(&key, Expect::Revision(record.revision)).await?;
         }
-        self.parts.records.delete(&copy_of(&key), Expect::Any).await?;
+        forget(&*self.parts.records, &key).await;
         store::delete::<Quarantined>(&*self.parts.records, id, Expect::Any).await?;
         self.recover().await.map(|_| ())
     }

@@ -35,7 +35,7 @@ impl App {
         found: Problems,
         condition: Condition,
     ) -> Result<View, Error> {
-        let id = self.find(reference)?.worker.id;
+        let id = self.get(reference).await?.worker.id;
         let mut problems = found;
         check::tags_at(&tags, "", &mut problems);
         problems.none_or(Some(()))?;
@@ -53,7 +53,7 @@ impl App {
     /// # Errors
     /// `NoTag`.
     pub async fn remove_tag(&self, reference: &str, key: &str, condition: Condition) -> Result<View, Error> {
-        self.tag(reference, key)?;
+        self.tag(reference, key).await?;
         let patch = BTreeMap::from([(key.to_owned(), None)]);
         self.edit_tags(reference, Change::Set(patch), Problems::default(), condition).await
     }
@@ -62,8 +62,8 @@ impl App {
     ///
     /// # Errors
     /// `NoTag`.
-    pub fn tag(&self, reference: &str, key: &str) -> Result<String, Error> {
-        let worker = &self.find(reference)?.worker;
+    pub async fn tag(&self, reference: &str, key: &str) -> Result<String, Error> {
+        let worker = &self.get(reference).await?.worker;
         let missing = || Error::NoTag { worker: worker.name.to_string(), key: key.to_owned() };
         worker.tags.get(key).cloned().ok_or_else(missing)
     }
@@ -75,7 +75,7 @@ impl App {
         found: Problems,
         condition: Condition,
     ) -> Result<View, Error> {
-        let id = self.find(reference)?.worker.id;
+        let id = self.get(reference).await?.worker.id;
         found.none_or(Some(()))?;
         let app = self.clone();
         self.to_the_end(async move {

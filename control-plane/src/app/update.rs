@@ -55,7 +55,7 @@ impl App {
         for tried in 0..TRIES {
             if tried > 0 {
                 // Somebody else was first: another control plane on the same store.
-                match store::get::<Worker>(records, &id.to_string()).await? {
+                match self.read::<Worker>(&id.to_string()).await? {
                     Some(Stored { value, revision }) => roster.put(value, revision),
                     None => roster.remove(id),
                 }

@@ -78,7 +78,12 @@ impl Lot {
 
     /// The key under which the delivery of `event` on `topic` is parked.
     pub(crate) fn key(&self, topic: &Topic, event: &Event) -> Key {
-        let name = format!("{}\0{}", EventRecord::key(event.source(), event.id()), topic.as_str());
+        self.key_of(topic, event.source(), event.id())
+    }
+
+    /// [`Lot::key`] of the event with this source and id.
+    pub(crate) fn key_of(&self, topic: &Topic, source: &str, id: &str) -> Key {
+        let name = format!("{}\0{}", EventRecord::key(source, id), topic.as_str());
         let digest = workmanager_core_domain::Digest::of(name.as_bytes()).hex();
         Key::new(Collection::Parked, format!("{}.{digest}", self.settings.partition))
     }
@@ -96,6 +101,11 @@ impl Lot {
     /// Whether one more may be parked for this stopped worker.
     pub(crate) fn keeps_for(&self, worker: WorkerId) -> bool {
         self.index().waiting(worker) < self.settings.stopped
+    }
+
+    /// Whether a delivery is parked, or runs and was parked before.
+    pub(crate) fn knows(&self, key: &Key) -> bool {
+        self.index().knows(&key.id)
     }
 
     /// How many are parked.

@@ -1,10 +1,13 @@
 //! `GET /v1/events/{id}`
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
 use serde::Serialize;
 use workmanager_core_domain::{
     DeadLetterId, EventRecord, Timestamp, WorkerId,
     event_record::{AttemptRecord, MismatchReason, ReplyRecord, Track, TrackState},
+    parked::Hold,
 };
 
 use super::call::Call;
@@ -71,7 +74,7 @@ pub(super) async fn explain(State(api): State<Api>, mut call: Call) -> Result<Js
 impl From<Story> for EventBody {
     fn from(story: Story) -> Self {
         match story {
-            Story::Recorded { record, running } => recorded(*record, running),
+            Story::Recorded { record, holds, running } => recorded(*record, &holds, running),
             Story::Running { topic, event } => Self {
                 id: Some(event.id().to_owned()),
                 source: Some(event.source().to_owned()),
@@ -87,7 +90,7 @@ impl From<Story> for EventBody {
     }
 }
 
-fn recorded(record: EventRecord, running: bool) -> EventBody {
+fn recorded(record: EventRecord, holds: &BTreeMap<WorkerId, Hold>, running: bool) -> EventBody {
     let state = match (running, record.is_finished()) {
         (true, _) => "Running",
         (false, true) => "Finished",
@@ -102,14 +105,14 @@ fn recorded(record: EventRecord, running: bool) -> EventBody {
         accepted_at: Some(record.accepted_at),
         finished_at: record.finished_at,
         duplicates: record.duplicates,
-        workers: record.workers.into_iter().map(|(id, track)| TrackBody::of(id, track)).collect(),
+        workers: record.workers.into_iter().map(|(id, track)| TrackBody::of(id, track, holds.get(&id))).collect(),
         quarantine: None,
         message: None,
     }
 }
 
 impl TrackBody {
-    fn of(id: WorkerId, track: Track) -> Self {
+    fn of(id: WorkerId, track: Track, hold: Option<&Hold>) -> Self {
         let Track { worker: name, attempts, redriven_at, state } = track;
         let last = attempts.last().map(|attempt| attempt.message.clone()).filter(|message| !message.is_empty());
         let body = Self {
@@ -130,7 +133,13 @@ impl TrackBody {
             TrackState::Waiting { until } => {
                 Self { state: "Waiting", reason: Some("retry"), until: Some(until), message: last, ..body }
             }
-            TrackState::Parked { reason } => Self { state: "Parked", reason: Some(reason.code()), ..body },
+            TrackState::Parked { reason } => Self {
+                state: "Parked",
+                reason: Some(reason.code()),
+                until: hold.map(|hold| hold.until),
+                message: last,
+                ..body
+            },
             TrackState::Done { reply } => Self { state: "Done", reply, ..body },
             TrackState::DeadLettered { reason, dead_letter } => Self {
                 state: "DeadLettered",

@@ -14,7 +14,7 @@ use http::{HeaderValue, header};
 use serde::Serialize;
 use tokio::{sync::broadcast, time::timeout};
 use tokio_util::sync::CancellationToken;
-use workmanager_core_domain::{AttemptId, Timestamp, WorkerId, outcome::LogStream};
+use workmanager_core_domain::{AttemptId, Timestamp, outcome::LogStream};
 
 use super::call::Call;
 use crate::{
@@ -46,13 +46,15 @@ pub(super) async fn logs(State(api): State<Api>, mut call: Call) -> Result<Respo
     let mut query = call.query()?;
     let follow = query.flag("follow");
     query.finish()?;
-    let worker = api.app.find(&id)?.worker.id;
-    let (kept, lines) = api.app.parts().router.logs().follow(worker);
+    let worker = api.app.get(&id).await?.worker.id;
+    let logs = api.app.parts().router.logs();
     if !follow {
+        let kept = logs.kept(worker);
         return Ok(Json(Lines { lines: kept.iter().map(LineBody::from).collect() }).into_response());
     }
+    let (kept, lines) = logs.follow(worker);
     let kept = stream::iter(kept).map(|line| Ok::<_, Infallible>(message(&line)));
-    let follower = Follower { worker, lines, stop: api.app.parts().tasks.stopping() };
+    let follower = Follower { lines, stop: api.app.parts().tasks.stopping() };
     let rest = stream::unfold(follower, |mut follower| async { Some((Ok(follower.next().await?), follower)) });
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
@@ -62,27 +64,23 @@ pub(super) async fn logs(State(api): State<Api>, mut call: Call) -> Result<Respo
 }
 
 struct Follower {
-    worker: WorkerId,
     lines: broadcast::Receiver<Arc<Line>>,
     stop: CancellationToken,
 }
 
 impl Follower {
     async fn next(&mut self) -> Option<Bytes> {
-        loop {
-            let next = tokio::select! {
-                next = timeout(KEEP_ALIVE, self.lines.recv()) => next,
-                () = self.stop.cancelled() => return None,
-            };
-            match next {
-                Err(_) => return Some(Bytes::from_static(b":\n\n")),
-                Ok(Ok(line)) if line.worker == self.worker => return Some(message(&line)),
-                Ok(Ok(_)) => {}
-                Ok(Err(broadcast::error::RecvError::Lagged(count))) => {
-                    return Some(Bytes::from(format!(": up to {count} lines were missed\n\n")));
-                }
-                Ok(Err(broadcast::error::RecvError::Closed)) => return None,
+        let next = tokio::select! {
+            next = timeout(KEEP_ALIVE, self.lines.recv()) => next,
+            () = self.stop.cancelled() => return None,
+        };
+        match next {
+            Err(_) => Some(Bytes::from_static(b":\n\n")),
+            Ok(Ok(line)) => Some(message(&line)),
+            Ok(Err(broadcast::error::RecvError::Lagged(count))) => {
+                Some(Bytes::from(format!(": {count} lines were missed\n\n")))
             }
+            Ok(Err(broadcast::error::RecvError::Closed)) => None,
         }
     }
 }

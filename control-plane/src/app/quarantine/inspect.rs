@@ -1,14 +1,15 @@
 //! A look at every record that people can ask for.
 
+use tracing::warn;
 use workmanager_core_domain::{
     Version, Worker,
     dead_letter::DeadLetter,
-    document::Document,
+    document::{self, Document},
     lease::Lease,
-    ports::{Key, Record},
+    ports::{Collection, Key, Record},
 };
 
-use super::{PAGE, look};
+use super::{PAGE, copy, look};
 use crate::app::{App, Error, claim::ClaimRecord, name::NameClaim};
 
 impl App {
@@ -20,7 +21,41 @@ impl App {
         self.inspect_all::<NameClaim>().await?;
         self.inspect_all::<DeadLetter>().await?;
         self.inspect_all::<Lease>().await?;
-        self.inspect_all::<ClaimRecord>().await
+        self.inspect_all::<ClaimRecord>().await?;
+        self.renew_copies().await
+    }
+
+    /// Writes second copies anew that cannot be read, of what can be read.
+    async fn renew_copies(&self) -> Result<(), Error> {
+        let (records, mut after) = (&*self.parts.records, None);
+        loop {
+            let page = records.page(Collection::Copy, "", after.as_deref(), PAGE).await?;
+            for Record { id, value, .. } in page.records {
+                match id.split_once('.') {
+                    Some(("worker", of)) if document::decode::<Worker>(&value).is_err() => {
+                        self.renew_copy::<Worker>(of).await?;
+                    }
+                    Some(("version", of)) if document::decode::<Version>(&value).is_err() => {
+                        self.renew_copy::<Version>(of).await?;
+                    }
+                    Some(_) | None => {}
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn renew_copy<T: Document>(&self, id: &str) -> Result<(), Error> {
+        let (records, key) = (&*self.parts.records, Key::new(T::COLLECTION, id));
+        let record = records.get(&key).await?.filter(|record| document::decode::<T>(&record.value).is_ok());
+        if let Some(record) = record {
+            warn!("the second copy of `{key}` cannot be read and is written anew");
+            copy(records, &key, record.value).await;
+        }
+        Ok(())
     }
 
     async fn inspect_all<T: Document>(&self) -> Result<(), Error> {

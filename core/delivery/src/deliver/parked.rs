@@ -1,11 +1,11 @@
 //! Deliveries from the lot: taken up after a start, when their time has come, or sent round again.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use workmanager_core_domain::{
-    Event, WorkerId,
+    Event, EventRecord, WorkerId,
     attempt::Lane,
     dead_letter::DeadLetter,
     document::{self, Damage},
@@ -36,8 +36,8 @@ pub struct Due {
 }
 
 impl Deliveries {
-    /// Takes up what is parked in the store, as after a start, and says how many there are. Topics must
-    /// not be taken before, or lanes lose their order.
+    /// Takes up what is parked in the store and not known yet, as after a start, and says how many there
+    /// are. Topics must not be taken before, or lanes lose their order.
     ///
     /// # Errors
     /// The store's; what was read until then is taken up, and doing it again is fine.
@@ -60,6 +60,9 @@ impl Deliveries {
     }
 
     fn take_in(&self, key: &Key, parked: &Parked) {
+        if self.lot.knows(key) {
+            return;
+        }
         let snapshot = self.ports.roster.snapshot();
         let mut event = None;
         for member in parked.workers.keys().filter_map(|worker| snapshot.get(*worker)) {
@@ -88,6 +91,19 @@ impl Deliveries {
         match records.delete(key, Expect::Revision(record.revision)).await {
             Ok(()) | Err(StoreError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// What each worker's part of the event of `record` waits for, if it is parked here.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn holds(&self, record: &EventRecord) -> Result<BTreeMap<WorkerId, Hold>, StoreError> {
+        let key = self.lot.key_of(&record.topic, &record.source, &record.id);
+        let Some(found) = self.ports.records.get(&key).await? else { return Ok(BTreeMap::new()) };
+        match document::decode::<Parked>(&found.value) {
+            Ok(parked) => Ok(parked.workers),
+            Err(damage) => self.keep_aside(&key, &found, &damage).await.map(|()| BTreeMap::new()),
         }
     }
 
@@ -191,6 +207,6 @@ fn fresh(letter: &DeadLetter) -> Parked {
         accepted_at: letter.at,
         position: 0,
         event: letter.event.clone(),
-        workers: std::collections::BTreeMap::new(),
+        workers: BTreeMap::new(),
     }
 }

@@ -52,6 +52,10 @@ impl Index {
         self.entries.len()
     }
 
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        self.entries.contains_key(id)
+    }
+
     /// How many wait for `worker` to run.
     pub(crate) fn waiting(&self, worker: WorkerId) -> usize {
         self.stopped.get(&worker).map_or(0, BTreeSet::len)

@@ -26,7 +26,7 @@ pub(in crate::api::rest) async fn invoke(State(api): State<Api>, mut call: Call)
     let id = call.param("id").await?;
     call.query()?.finish()?;
     let structured = takes_structured(call.header(header::ACCEPT));
-    api.app.find(&id)?;
+    api.app.get(&id).await?;
     let event = events::event(call).await?;
     match api.app.invoke(&id, event).await? {
         Reply::None => Ok(StatusCode::NO_CONTENT.into_response()),

@@ -35,7 +35,7 @@ fn answer(view: &View) -> Response {
 pub(in crate::api::rest) async fn all(State(api): State<Api>, mut call: Call) -> Result<Response, Error> {
     let id = call.param("id").await?;
     call.query()?.finish()?;
-    let member = api.app.find(&id)?;
+    let member = api.app.get(&id).await?;
     Ok(answer(&api.app.view(&member).await))
 }
 
@@ -65,7 +65,7 @@ pub(in crate::api::rest) async fn patch(State(api): State<Api>, mut call: Call) 
 pub(in crate::api::rest) async fn one(State(api): State<Api>, mut call: Call) -> Result<Response, Error> {
     let (id, key) = (call.param("id").await?, call.param("key").await?);
     call.query()?.finish()?;
-    let value = api.app.tag(&id, &key)?;
+    let value = api.app.tag(&id, &key).await?;
     Ok(Json(Tag { key: &key, value: &value }).into_response())
 }
 

@@ -18,6 +18,7 @@ pub(super) struct Event {
     topic: Option<String>,
     state: String,
     accepted_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
     #[serde(default)]
     duplicates: u32,
     #[serde(default)]
@@ -48,6 +49,7 @@ struct Reply {
     #[serde(rename = "type")]
     kind: String,
     topic: Option<String>,
+    kept: Option<String>,
     note: Option<String>,
 }
 
@@ -85,6 +87,9 @@ impl Event {
             Some(at) => lines.push(format!("accepted on topic `{}` at {at}", known(&self.topic))),
             None => lines.push(format!("on topic `{}`: it is being delivered now", known(&self.topic))),
         }
+        if let (Some(from), Some(to)) = (self.accepted_at, self.finished_at) {
+            lines.push(format!("every worker was done with it after {}", short(to.since(from))));
+        }
         match self.duplicates {
             0 => {}
             1 => lines.push("it came once more, and the copy was dropped".to_owned()),
@@ -103,7 +108,7 @@ impl Event {
 
 impl Part {
     fn tell(&self, accepted_at: Option<Timestamp>, style: Style) -> Vec<String> {
-        let mut lines = vec![format!("{}: {}", style.bold(&plain(&self.name)), self.end(style))];
+        let mut lines = vec![format!("{}: {}", style.bold(&plain(&self.name)), self.end(accepted_at, style))];
         for attempt in &self.attempts {
             let since = accepted_at.map(|at| format!("+{}", short(attempt.started_at.since(at)))).unwrap_or_default();
             let (number, version) = (attempt.number, attempt.version);
@@ -127,11 +132,12 @@ impl Part {
     }
 
     /// Where it stands, in words.
-    fn end(&self, style: Style) -> String {
+    fn end(&self, accepted_at: Option<Timestamp>, style: Style) -> String {
         let reason = self.reason.as_deref().unwrap_or_default();
         let message = plain(self.message.as_deref().unwrap_or_default()).into_owned();
         let filter = plain(self.filter.as_deref().unwrap_or_default()).into_owned();
-        let until = self.until.map(|until| format!(" at {until}")).unwrap_or_default();
+        let since = |until: Timestamp| accepted_at.map(|at| format!(" (+{})", short(until.since(at))));
+        let until = self.until.map(|until| format!("{until}{}", since(until).unwrap_or_default()));
         match (self.state.as_str(), reason) {
             ("Done", _) => style.green(&format!("done after {}", counted(self.attempts.len()))),
             ("NotMatched", "filter-false") => format!("not for it: its filter `{filter}` is false"),
@@ -139,8 +145,14 @@ impl Part {
             ("DeadLettered", _) => {
                 style.red(&format!("given up after {}: {}", counted(self.attempts.len()), why(reason)))
             }
-            ("Waiting", _) => style.yellow(&format!("failed {}, tried again{until}", counted(self.attempts.len()))),
-            ("Parked", _) => style.yellow(&format!("waits: {}", why(reason))),
+            ("Waiting", _) => {
+                let at = until.map(|until| format!(" at {until}")).unwrap_or_default();
+                style.yellow(&format!("failed after {}, tried again{at}", counted(self.attempts.len())))
+            }
+            ("Parked", _) => {
+                let at = until.map(|until| format!(", until {until} at the latest")).unwrap_or_default();
+                style.yellow(&format!("waits: {}{at}", why(reason)))
+            }
             ("WorkerDeleted", _) => "the worker was deleted before it was done".to_owned(),
             ("Open", _) => "not done yet".to_owned(),
             (other, _) => other.to_owned(),
@@ -154,9 +166,23 @@ impl Reply {
         let (id, kind) = (plain(&self.id), plain(&self.kind));
         match &self.topic {
             Some(topic) => format!("  reply {id} ({kind}) published on `{topic}`{note}"),
-            None => format!("  reply {id} ({kind}) kept in this record: it has no topic to go to{note}"),
+            None => {
+                let kept = self.kept.as_deref().map(|kept| format!("\n             | {}", cut(&plain(kept))));
+                let kept = kept.unwrap_or_default();
+                format!("  reply {id} ({kind}) kept in this record: it has no topic to go to{note}{kept}")
+            }
         }
     }
+}
+
+/// What of a kept reply is shown; `--output json` has all of it.
+fn cut(text: &str) -> String {
+    const SHOWN: usize = 500;
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn counted(attempts: usize) -> String {
@@ -213,14 +239,18 @@ mod tests {
         {"id":"0199a3b0-7c1e-7000-8000-000000000003","name":"c","state":"NotMatched","reason":"filter-false","until":null,
          "filter":"false","message":null,"reply":null,"deadLetter":null,"redrivenAt":null,"attempts":[]},
         {"id":"0199a3b0-7c1e-7000-8000-000000000004","name":"d","state":"DeadLettered","reason":"too-old","until":null,
-         "filter":null,"message":null,"reply":null,"deadLetter":"dl_1","redrivenAt":null,"attempts":[]}]}"#;
+         "filter":null,"message":null,"reply":null,"deadLetter":"dl_1","redrivenAt":null,"attempts":[]},
+        {"id":"0199a3b0-7c1e-7000-8000-000000000005","name":"e","state":"Parked","reason":"stopped",
+         "until":"2026-11-25T16:00:00Z","attempts":[]},
+        {"id":"0199a3b0-7c1e-7000-8000-000000000006","name":"f","state":"Done",
+         "reply":{"id":"r2","type":"done","topic":null,"kept":"{\"total\":3}"},"attempts":[]}]}"#;
 
     const STORY: &str = "\
 event 7 (order) from /shop
 accepted on topic `orders` at 2026-11-25T10:00:00Z
 it came once more, and the copy was dropped
 
-a: failed 1 attempt, tried again at 2026-11-25T10:00:09Z
+a: failed after 1 attempt, tried again at 2026-11-25T10:00:09Z (+9.00s)
       +12ms  attempt 1, version 3, 4.2ms: worker-exception: boom
              | \\u{1b}[2Jhi
 
@@ -230,11 +260,24 @@ b: done after 0 attempts
 c: not for it: its filter `false` is false
 
 d: given up after 0 attempts: it is older than the worker's maxAge (too-old)
-  dead letter dl_1; send it round again: workmanager dead-letters redrive dl_1";
+  dead letter dl_1; send it round again: workmanager dead-letters redrive dl_1
+
+e: waits: for the worker to be started (stopped), until 2026-11-25T16:00:00Z (+6h) at the latest
+
+f: done after 0 attempts
+  reply r2 (done) kept in this record: it has no topic to go to
+             | {\"total\":3}";
+
+    const FINISHED: &str = r#"{"id":"8","source":"/shop","type":"order","topic":"orders","state":"Finished",
+        "acceptedAt":"2026-11-25T10:00:00Z","finishedAt":"2026-11-25T10:00:00.0421Z","workers":[]}"#;
 
     #[test]
     fn a_story_is_read_from_its_beginning_to_where_it_stands() {
         let event: Event = serde_json::from_str(EVENT).unwrap();
         assert_eq!(event.tell(Style::new(false)), STORY);
+        let event: Event = serde_json::from_str(FINISHED).unwrap();
+        let story = "event 8 (order) from /shop\naccepted on topic `orders` at 2026-11-25T10:00:00Z\n\
+                     every worker was done with it after 42ms";
+        assert_eq!(event.tell(Style::new(false)), story);
     }
 }
