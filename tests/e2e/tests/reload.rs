@@ -37,6 +37,33 @@ fn a_reload_under_load_loses_nothing_and_mixes_nothing() {
 }
 
 #[test]
+fn two_hundred_reloads_under_load_lose_nothing_and_a_hundred_bad_ones_change_nothing() {
+    const RELOADS: u32 = 200;
+    let quick = |number: u32| version(number).replace("0.02", "0.002");
+    let server = Server::serve(&[]);
+    server.worker("w", "in", &quick(1));
+    let replies = server.tail("replies", "");
+    let put = |source: &str| server.call("PUT", "/v1/workers/w/code", &json!({"content": base64(source)}));
+    let (mut published, mut refused) = (0, 0);
+    for number in 2..=RELOADS + 1 {
+        for _ in 0..5 {
+            server.publish("in", &published.to_string(), &json!(published));
+            published += 1;
+        }
+        if number % 2 == 0 {
+            let bad = put(&quick(number).replace("Process(event):", "Process(event"));
+            refused += u32::from(bad.status == 422);
+        }
+        let _ = put(&quick(number)).expect(200);
+    }
+    server.publish("in", "last", &json!("last"));
+    let seen: Vec<_> = (0..=published).map(|_| replies.next()["data"].clone()).collect();
+    assert!(seen.iter().all(|data| data[0] == data[1]), "one event saw two versions");
+    assert_eq!(seen.last().unwrap()[0], RELOADS + 1);
+    assert_eq!(refused, RELOADS / 2);
+}
+
+#[test]
 fn a_bad_version_is_refused_with_the_engines_words_and_the_old_one_serves() {
     let server = Server::serve(&[]);
     server.worker("w", "in", &version(1));
