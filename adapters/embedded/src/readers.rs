@@ -1,4 +1,4 @@
-//! Connections for reading, away from the runtime's own threads.
+//! Connections for reading. What may take long is read away from the runtime's own threads.
 
 use std::{
     path::Path,
@@ -63,7 +63,7 @@ impl Readers {
 }
 
 impl Reader {
-    /// Runs `read` on this thread, which must be one that may block.
+    /// Runs `read` on this thread, which must be one that may wait as long as `read` takes.
     pub(crate) fn with<T>(self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
         let connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = connection.ok_or_else(Failure::stopped)?;

@@ -16,6 +16,10 @@ const PAGE_BYTES: usize = 8 << 20;
 #[async_trait]
 impl Records for Store {
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        // A look-up by key takes some microseconds, less than to wake another thread for it.
+        if let Some(reader) = self.readers().try_acquire() {
+            return Ok(reader.with(|connection| get(connection, key))?);
+        }
         let key = key.clone();
         Ok(self.readers().run(move |connection| get(connection, &key)).await?)
     }
