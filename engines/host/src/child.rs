@@ -18,6 +18,10 @@ use workmanager_core_kit::Tasks;
 
 use crate::{Folder, metrics::PROCESSES, orphans};
 
+/// Threads that a process may have; its memory allows fewer, unless it asks for tiny stacks.
+pub(crate) const MAX_THREADS: u64 = 512;
+/// How often they are counted, whether or not anybody speaks with the process.
+const LOOK: Duration = Duration::from_secs(1);
 /// As if it used half of the memory more than it does.
 const OOM_SCORE: &str = "500";
 
@@ -75,9 +79,7 @@ impl Child {
     /// How many threads it has, as far as that can be seen.
     #[must_use]
     pub fn threads(&self) -> u64 {
-        // One folder for each, besides the folder's own two links.
-        let tasks = fs::metadata(format!("/proc/{}/task", self.shared.pid));
-        tasks.map_or(0, |tasks| tasks.nlink().saturating_sub(2))
+        self.shared.threads()
     }
 
     /// How it ended, if it has.
@@ -126,6 +128,12 @@ impl Shared {
         self.reaped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn threads(&self) -> u64 {
+        // One folder for each, besides the folder's own two links.
+        let tasks = fs::metadata(format!("/proc/{}/task", self.pid));
+        tasks.map_or(0, |tasks| tasks.nlink().saturating_sub(2))
+    }
+
     /// The leader by its descriptor, the rest by the group's number, which cannot be anybody else's
     /// while the leader is not reaped. Either may be gone already.
     fn kill(&self) {
@@ -136,8 +144,12 @@ impl Shared {
 
 /// Waits for the end, then takes the rest of the group along before the leader's number is free.
 async fn reap(shared: Arc<Shared>, tasks: Tasks) {
-    if let Err(error) = shared.pidfd.readable().await {
-        warn!("cannot watch process {}: {error}", shared.pid);
+    while let Err(_still_there) = timeout(LOOK, ended(&shared)).await {
+        let threads = shared.threads();
+        if threads > MAX_THREADS {
+            warn!("process {} was killed: it had {threads} threads, {MAX_THREADS} are allowed", shared.pid);
+            shared.kill();
+        }
     }
     let exit = {
         let mut reaped = shared.lock();
@@ -152,6 +164,12 @@ async fn reap(shared: Arc<Shared>, tasks: Tasks) {
     shared.exit.send_replace(Some(exit));
     if let Some(folder) = shared.folder.get() {
         folder.clone().remove().await;
+    }
+}
+
+async fn ended(shared: &Shared) {
+    if let Err(error) = shared.pidfd.readable().await {
+        warn!("cannot watch process {}: {error}", shared.pid);
     }
 }
 

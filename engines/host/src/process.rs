@@ -13,15 +13,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use workmanager_core_frames::{CONTRACT, ErrorHead, FailedWith, Frame, FrameError, Kind, Limits, ReadyHead};
 use workmanager_core_kit::Tasks;
 
-use crate::{Child, Folder, Ours, Piece, SpawnError, channel::Channel, output::Output};
+use crate::{Child, Folder, Ours, Piece, SpawnError, channel::Channel, child::MAX_THREADS, output::Output};
 
 /// How long the end of a process that has closed its socket is waited for before it is killed.
 const LINGER: Duration = Duration::from_millis(200);
 /// How long a killed process is waited for.
 const REAPED: Duration = Duration::from_secs(5);
-/// Threads that a process may have; its memory allows fewer, unless it asks for tiny stacks.
-const MAX_THREADS: u64 = 512;
-/// How often they are counted while an exchange lasts.
+/// How often its threads are counted while an exchange lasts.
 const LOOK: Duration = Duration::from_millis(100);
 /// Bytes that are read of what a process wrote before it was ready.
 const LAST_WORDS: usize = 4 << 10;

@@ -9,7 +9,7 @@ use seccompiler::{
 
 /// Refused whatever their arguments are.
 pub(super) fn always() -> impl Iterator<Item = c_long> {
-    [PROCESSES, NEIGHBOURS, KERNEL, MOUNTS, OUTLIVE].into_iter().flatten().chain(OF_THIS_MACHINE).copied()
+    [PROCESSES, NEIGHBOURS, KERNEL, MOUNTS, FILES, OUTLIVE].into_iter().flatten().chain(OF_THIS_MACHINE).copied()
 }
 
 /// A process starts no other and stays in its group.
@@ -82,6 +82,30 @@ const MOUNTS: &[c_long] = &[
     467,
 ];
 
+/// What changes a file that it could not write: Landlock has no word for these. What is written to all disks
+/// at once holds up everybody.
+const FILES: &[c_long] = &[
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    // fchmodat2
+    452,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    // setxattrat, removexattrat, file_setattr
+    463,
+    466,
+    469,
+    libc::SYS_sync,
+    libc::SYS_syncfs,
+];
+
 /// Memory that no limit counts, and that may stay when its process has ended.
 const OUTLIVE: &[c_long] =
     &[libc::SYS_memfd_create, libc::SYS_shmget, libc::SYS_semget, libc::SYS_msgget, libc::SYS_mq_open];
@@ -95,6 +119,12 @@ const OF_THIS_MACHINE: &[c_long] = &[
     libc::SYS_ioperm,
     libc::SYS_modify_ldt,
     libc::SYS_uselib,
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const OF_THIS_MACHINE: &[c_long] = &[];
@@ -129,6 +159,17 @@ const SOMETIMES: &[(c_long, When)] = &[
     (libc::SYS_fcntl, &[(1, Is(15))]),
     (libc::SYS_ioctl, &[(1, Is(0x8901))]),
     (libc::SYS_ioctl, &[(1, Is(0x8902))]),
+    // A lease makes whoever opens the file wait: F_SETLEASE.
+    (libc::SYS_fcntl, &[(1, Is(1024))]),
+    // Flags of a file, and who may decrypt it: FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR.
+    (libc::SYS_ioctl, &[(1, Is(0x4008_6602))]),
+    (libc::SYS_ioctl, &[(1, Is(0x401c_5820))]),
+    // It speaks to the network, and asks the kernel about it. Sockets of this machine are doors that are
+    // open to its user; pairs of sockets are made by another call.
+    (
+        libc::SYS_socket,
+        &[(0, IsNot(libc::AF_INET as u64)), (0, IsNot(libc::AF_INET6 as u64)), (0, IsNot(libc::AF_NETLINK as u64))],
+    ),
     // Nothing is typed into a terminal: TIOCSTI, TIOCLINUX.
     (libc::SYS_ioctl, &[(1, Is(0x5412))]),
     (libc::SYS_ioctl, &[(1, Is(0x541c))]),

@@ -148,7 +148,11 @@ impl Sandbox {
             ("resource-limits", true, "address space, descriptors, length of files, core dumps"),
             ("oom-preference", true, "ended before the function when memory runs out"),
             ("no-capabilities", true, "also where the function runs as root"),
-            ("seccomp", self.filters, "no new processes, no signals to others, no calls into the machine"),
+            (
+                "seccomp",
+                self.filters,
+                "no new processes, no signals to others, no sockets but the network's, no calls into the machine",
+            ),
             ("landlock", self.landlock.is_some(), folder),
         ]
         .into_iter()
@@ -216,5 +220,47 @@ impl fmt::Display for Level {
             Self::Strict => "strict",
             Self::Off => "off",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sandbox(level: Level) -> Sandbox {
+        Sandbox { level, filters: true, landlock: None }
+    }
+
+    fn policy(level: Level) -> serde_json::Value {
+        let limits = Limits { memory: 1 << 20, descriptors: 64, file: 1 << 10 };
+        serde_json::to_value(sandbox(level).policy(limits, 7, None)).unwrap()
+    }
+
+    #[test]
+    fn what_is_missing_is_said_and_strict_runs_nothing_without_it() {
+        assert_eq!(sandbox(Level::Standard).refusal(), None);
+        assert_eq!(sandbox(Level::Off).refusal(), None);
+        let refusal = sandbox(Level::Strict).refusal().unwrap();
+        assert_eq!(refusal, "the sandbox is strict, and this system is without landlock");
+        let mechanisms = sandbox(Level::Standard).mechanisms();
+        let landlock = mechanisms.iter().find(|mechanism| mechanism.name == "landlock").unwrap();
+        assert_eq!((landlock.active, landlock.note.as_deref()), (false, Some("this kernel does not have it")));
+    }
+
+    #[test]
+    fn a_policy_has_what_the_system_has_and_no_more() {
+        let standard = policy(Level::Standard);
+        let parts: Vec<_> = standard.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(parts, ["capabilities", "filter", "limits"]);
+        let off = policy(Level::Off);
+        assert_eq!(off.as_object().unwrap().keys().collect::<Vec<_>>(), ["limits"]);
+    }
+
+    #[test]
+    fn levels_are_read_as_they_are_written() {
+        for level in [Level::Standard, Level::Strict, Level::Off] {
+            assert_eq!(level.to_string().parse::<Level>().unwrap(), level);
+        }
+        assert!("none".parse::<Level>().is_err());
     }
 }

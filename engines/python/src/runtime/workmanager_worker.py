@@ -13,7 +13,8 @@ MAX_REPLY = 1 << 20
 MAX_STACK = 32 << 10
 # By errno: EPERM, EACCES.
 REFUSED = {
-    1: ": a worker starts no processes, sends no signals to others and does not change the machine",
+    1: ": a worker starts no processes, sends no signals to others, opens no Unix sockets, and changes neither the "
+       "machine nor a file's owner, mode and times",
     13: ": a worker writes to its folder for temporary files only",
 }
 

@@ -6,6 +6,7 @@ mod failures;
 mod life;
 mod loading;
 mod output;
+mod reach;
 mod replies;
 mod sandbox;
 mod support;

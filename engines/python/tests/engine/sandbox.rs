@@ -14,11 +14,11 @@ def refused(action):
     except OSError as error: return error.errno
     return 'it worked'
 ";
-const EPERM: i32 = 1;
+pub(crate) const EPERM: i32 = 1;
 const EACCES: i32 = 13;
 
 /// Asserts that each action is refused with this errno.
-async fn each_is_refused(imports: &str, errno: i32, actions: &[&str]) {
+pub(crate) async fn each_is_refused(imports: &str, errno: i32, actions: &[&str]) {
     for action in actions {
         let source = format!(
             "{REFUSED}\n{imports}\ndef Process(event): return {{'type': 't', 'data': refused(lambda: {action})}}"
