@@ -6,6 +6,7 @@ mod durable;
 mod function;
 mod http;
 mod load;
+mod neighbours;
 mod ours;
 mod peers;
 mod report;
@@ -65,7 +66,7 @@ struct Setting<'a> {
     quick: bool,
 }
 
-const ALL: [Bench; 7] = [
+const ALL: [Bench; 8] = [
     Bench {
         name: "dev",
         question: "How long from the start of `dev FILE` to the reply, with the event published at the first healthy moment?",
@@ -101,6 +102,12 @@ const ALL: [Bench; 7] = [
         question: "What do ten times as many publishers do to it, and how does it come out of that?",
         bar: "90 % of the peak; normal within 10 s; nothing lost",
         run: durable::overload,
+    },
+    Bench {
+        name: "neighbours",
+        question: "How long does a worker take beside one that does harm, compared with beside a plain process that is as busy?",
+        bar: "p99 at most 1.2 times",
+        run: neighbours::neighbours,
     },
     Bench { name: "soak", question: "What grows under half load?", bar: "nothing", run: durable::soak },
 ];
