@@ -79,7 +79,15 @@ impl App {
         let mut worker = self.draw_up(id, name, source, definition);
         let prepared = self.prepare((id, &worker.name), manifest_of(&worker, source), code, wait).await?;
         self.keep_first(&mut worker, prepared).await?;
-        worker.name = self.claim_some_name(wanted.as_ref(), id).await?;
+        worker.name = match self.claim_some_name(wanted.as_ref(), id).await {
+            Ok(name) => name,
+            Err(error) => {
+                if matches!(error, Error::NameTaken { .. }) {
+                    self.remove_version(id, 1).await;
+                }
+                return Err(error);
+            }
+        };
         self.enter(worker).await
     }
 

@@ -6,11 +6,14 @@ use bytes::Bytes;
 use tracing::debug;
 use workmanager_core_delivery::{Candidate, Verdict};
 use workmanager_core_domain::{
-    Digest, Manifest, Version, Worker, WorkerId, WorkerName, ports::Expect, units::Size, version::VersionStatus,
+    Digest, Manifest, Version, Worker, WorkerId, WorkerName,
+    ports::{Collection, Expect, Key},
+    units::Size,
+    version::VersionStatus,
 };
 
 use super::{
-    App, Error,
+    App, Error, quarantine,
     store::{self, is_conflict},
 };
 
@@ -112,9 +115,15 @@ impl App {
     /// Removes a version that was refused to become the active one, if it is sure that it is not.
     pub(super) async fn discard(&self, Numbered(version): &Numbered, error: &Error) {
         if matches!(error, Error::Revision { .. } | Error::Busy { .. }) {
-            let key = Version::key(version.worker, version.number);
-            // Left there, it is a version like any other that is not active.
-            store::delete::<Version>(&*self.parts.records, &key, Expect::Any).await.ok();
+            self.remove_version(version.worker, version.number).await;
+        }
+    }
+
+    /// Removes a version that nobody needs. Left there, it is one like any other that is not active.
+    pub(super) async fn remove_version(&self, worker: WorkerId, number: u32) {
+        let key = Version::key(worker, number);
+        if store::delete::<Version>(&*self.parts.records, &key, Expect::Any).await.is_ok() {
+            quarantine::forget(&*self.parts.records, &Key::new(Collection::Version, key)).await;
         }
     }
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tower_service::Service as _;
 use workmanager_core_domain::{Outcome, outcome::FailureKind};
 
-use crate::harness::{Harness, base64, event, failure, raw};
+use crate::harness::{Harness, base64, event, failure, json_body, raw};
 
 /// A worker on `orders` that runs.
 async fn running(wm: &Harness, name: &str, more: Value) {
@@ -67,6 +70,52 @@ async fn the_story_of_an_event_says_what_each_worker_did_with_it_and_why() {
 }
 
 #[tokio::test]
+async fn while_an_event_is_delivered_its_story_says_so() {
+    let wm = Harness::start().await;
+    running(&wm, "w", json!({})).await;
+    wm.target.close();
+    publish(&wm, "7").await;
+    wm.target.waiting.notified().await;
+    let story = told(&wm, "7", |event| event["state"] == "Running").await;
+    assert_eq!((&story["topic"], &story["type"], &story["workers"]), (&json!("orders"), &json!("test"), &json!([])));
+    wm.target.open();
+    assert_eq!(finished(&wm, "7").await["workers"][0]["state"], "Done");
+}
+
+#[tokio::test]
+async fn what_waits_says_for_what_and_until_when() {
+    let wm = Harness::start().await;
+    running(&wm, "w", json!({})).await;
+    running(&wm, "sleeps", json!({ "limits": { "maxAge": "2h" } })).await;
+    wm.call("POST", "/v1/workers/sleeps/stop", &Value::Null).await.expect(200);
+    publish(&wm, "7").await;
+    let parked = |event: &Value| {
+        let parts = event["workers"].as_array().unwrap();
+        parts.iter().find(|part| part["name"] == "sleeps" && part["state"] == "Parked").cloned()
+    };
+    let story = told(&wm, "7", |event| parked(event).is_some() && event["state"] == "Open").await;
+    let part = parked(&story).unwrap();
+    assert_eq!((&part["reason"], &part["until"]), (&json!("stopped"), &json!("2026-11-25T12:00:00Z")));
+}
+
+#[tokio::test]
+async fn events_of_several_sources_with_one_id_are_all_told() {
+    let wm = Harness::start().await;
+    running(&wm, "w", json!({})).await;
+    publish(&wm, "7").await;
+    let other = json!({ "specversion": "1.0", "id": "7", "source": "/other", "type": "test" }).to_string();
+    wm.send(raw("POST", "/v1/topics/orders/events", "application/cloudevents+json", other)).await.expect(202);
+    let both = async {
+        while wm.get("/v1/events/7").await.json()["events"].as_array().is_none_or(|events| events.len() < 2) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
+    let one = wm.get("/v1/events/7?source=/other").await.expect(200).json()["events"].clone();
+    assert_eq!((one.as_array().unwrap().len(), &one[0]["source"]), (1, &json!("/other")));
+}
+
+#[tokio::test]
 async fn of_an_event_that_nobody_knows_it_is_said_what_may_be_the_case() {
     let wm = Harness::start().await;
     let detail = wm.get("/v1/events/none").await.refused(404, "event-not-found");
@@ -112,7 +161,13 @@ async fn a_dead_letter_is_listed_shown_sent_round_again_and_given_up() {
     wm.get("/v1/dead-letters?worker=none").await.refused(404, "worker-not-found");
     assert_eq!(wm.everything().await, before);
 
-    wm.call("POST", &redrive, &json!({ "version": 1 })).await.expect(200);
+    let mut twice = Vec::new();
+    for _ in 0..2 {
+        let mut request = json_body("POST", &redrive, &json!({ "version": 1 }));
+        request.headers_mut().insert("idempotency-key", "once".parse().unwrap());
+        twice.push(wm.send(request).await.expect(200).json());
+    }
+    assert_eq!(twice[0], twice[1]);
     let story = done(&wm, "1").await;
     assert_eq!(
         (&story["workers"][0]["state"], story["workers"][0]["attempts"].as_array().unwrap().len()),
@@ -165,6 +220,41 @@ async fn what_a_worker_writes_is_kept_for_a_while_with_its_execution() {
     assert_eq!(lines[0]["executionId"], story["workers"][0]["attempts"][0]["id"]);
     wm.get("/v1/workers/none/logs").await.refused(404, "worker-not-found");
     wm.get("/v1/workers/w/logs?since=1").await.refused(400, "invalid-request");
+}
+
+#[tokio::test]
+async fn who_follows_the_lines_of_a_worker_gets_what_is_kept_and_what_comes() {
+    let wm = Harness::start().await;
+    running(&wm, "w", json!({})).await;
+    wm.target.writes("before");
+    publish(&wm, "1").await;
+    finished(&wm, "1").await;
+    let mut lines = Followed::open(&wm, "/v1/workers/w/logs?follow=true").await;
+    assert_eq!(lines.next().await["text"], "before");
+    wm.target.writes("after");
+    publish(&wm, "2").await;
+    let line = lines.next().await;
+    assert_eq!((&line["text"], &line["eventId"]), (&json!("after"), &json!("2")));
+    wm.app.parts().tasks.stop();
+    assert!(lines.0.frame().await.is_none(), "it ends when the server does");
+}
+
+/// Server-sent events, read one by one.
+struct Followed(Body);
+
+impl Followed {
+    async fn open(wm: &Harness, path: &str) -> Self {
+        let response = wm.rest.clone().call(raw("GET", path, "", "")).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self(response.into_body())
+    }
+
+    async fn next(&mut self) -> Value {
+        let frame = tokio::time::timeout(Duration::from_secs(10), self.0.frame()).await.unwrap();
+        let text = frame.unwrap().unwrap().into_data().unwrap();
+        serde_json::from_slice(text.strip_prefix(b"data: ").unwrap()).unwrap()
+    }
 }
 
 #[tokio::test]
