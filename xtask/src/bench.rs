@@ -12,6 +12,7 @@ mod peers;
 mod report;
 mod row;
 mod subject;
+mod workers;
 mod wrk;
 
 use clap::{Args, ValueEnum};
@@ -66,7 +67,7 @@ struct Setting<'a> {
     quick: bool,
 }
 
-const ALL: [Bench; 8] = [
+const ALL: [Bench; 9] = [
     Bench {
         name: "dev",
         question: "How long from the start of `dev FILE` to the reply, with the event published at the first healthy moment?",
@@ -96,6 +97,12 @@ const ALL: [Bench; 8] = [
         question: "How many events a second go the whole way, each on disk before it is acknowledged, and how long does one take?",
         bar: "5,000 events/s; 3 ms at 500/s; 60 MiB",
         run: durable::durable,
+    },
+    Bench {
+        name: "workers",
+        question: "How soon is a control plane ready that has 10,000 workers, and how long does a page of them take?",
+        bar: "1 s; 5 ms; 60 MiB",
+        run: workers::workers,
     },
     Bench {
         name: "overload",
