@@ -19,8 +19,11 @@ use crate::{Store, failure::Failure};
 #[async_trait]
 impl Blobs for Store {
     async fn put(&self, bytes: Bytes) -> Result<Digest, StoreError> {
-        let directory = self.blobs().to_owned();
+        let (directory, disk) = (self.blobs().to_owned(), self.disk());
         let write = move || {
+            if !disk.takes(bytes.len() as u64) {
+                return Err(Failure::Full);
+            }
             let digest = Digest::of(&bytes);
             keep(&directory, &digest, &bytes).map(|()| digest).map_err(failure)
         };

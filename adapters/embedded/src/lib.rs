@@ -27,6 +27,7 @@ mod readers;
 mod records;
 mod schema;
 mod settle;
+mod shrink;
 mod space;
 mod store;
 mod subscription;

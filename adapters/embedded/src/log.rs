@@ -49,7 +49,8 @@ pub(crate) fn append(batch: &mut Batch<'_>, topic: &Topic, entries: &[Entry]) ->
             (position, topic.as_str(), batch.now.as_micros(), number(data.kind), &entry.attributes, &*data.bytes),
         )?;
         if pending {
-            batch.execute("INSERT INTO pending VALUES (?1, ?2)", (position, topic.as_str()))?;
+            batch.execute("INSERT INTO pending VALUES (?1, ?2)", (topic.as_str(), position))?;
+            batch.waits(topic, 1);
         }
         batch.counters.position = position;
         batch.counters.log_bytes += entry.size() as u64;
@@ -73,7 +74,7 @@ pub(crate) fn read(connection: &Connection, topic: &Topic, which: Which, after: 
     let sql = match which {
         Which::Pending => {
             "SELECT position, accepted_at, data_kind, attributes, data FROM pending JOIN log USING (position)
-             WHERE pending.topic = ?1 AND position > ?2 ORDER BY position LIMIT ?3"
+             WHERE pending.topic = ?1 AND pending.position > ?2 ORDER BY pending.position LIMIT ?3"
         }
         Which::All => {
             "SELECT position, accepted_at, data_kind, attributes, data FROM log

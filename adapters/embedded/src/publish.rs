@@ -37,7 +37,7 @@ impl Work for Subscribe {
     type Output = ();
 
     fn run(&self, batch: &mut Batch<'_>) -> Result<(), Refusal> {
-        batch.execute("INSERT OR IGNORE INTO subscriptions VALUES (?1)", [self.0.as_str()])?;
+        batch.execute("INSERT OR IGNORE INTO subscriptions VALUES (?1, 0)", [self.0.as_str()])?;
         batch.effects.push(Effect::Subscribed { topic: self.0.clone(), position: batch.counters.position });
         Ok(())
     }
@@ -52,6 +52,7 @@ impl Work for Forget {
     fn run(&self, batch: &mut Batch<'_>) -> Result<(), Refusal> {
         batch.execute("DELETE FROM subscriptions WHERE topic = ?1", [self.0.as_str()])?;
         batch.execute("DELETE FROM pending WHERE topic = ?1", [self.0.as_str()])?;
+        batch.waiting.remove(&self.0);
         batch.effects.push(Effect::Forgotten(self.0.clone()));
         Ok(())
     }

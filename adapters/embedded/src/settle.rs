@@ -108,8 +108,11 @@ fn check_all(batch: &Batch<'_>, puts: &[Put]) -> Result<(), Refusal> {
 
 fn acknowledge(batch: &mut Batch<'_>, token: DeliveryToken) -> rusqlite::Result<()> {
     let DeliveryToken(position) = token;
-    let topic: Option<String> = batch.value("DELETE FROM pending WHERE position = ?1 RETURNING topic", [position])?;
-    if let Some(topic) = topic.and_then(|topic| topic.parse().ok()) {
+    let topic: Option<String> = batch.value("SELECT topic FROM log WHERE position = ?1", [position])?;
+    let Some(topic) = topic.and_then(|topic| topic.parse::<Topic>().ok()) else { return Ok(()) };
+    let waited = "DELETE FROM pending WHERE topic = ?1 AND position = ?2";
+    if batch.execute(waited, (topic.as_str(), position))? > 0 {
+        batch.waits(&topic, -1);
         batch.effects.push(Effect::Acknowledged { topic, position });
     }
     Ok(())

@@ -20,7 +20,7 @@ use crate::{
     prune::Pruner,
     readers::Readers,
     schema,
-    space::Space,
+    space::{Disk, Space},
     writer::{Counters, Parts, Writer},
 };
 
@@ -36,6 +36,7 @@ struct Inner {
     readers: Readers,
     hub: Arc<Hub>,
     blobs: PathBuf,
+    disk: Arc<Disk>,
     ended: watch::Receiver<()>,
 }
 
@@ -71,11 +72,12 @@ impl Store {
         let (sender, ended) = watch::channel(());
         let held = Held { _lock: lock, _temporary: temporary, _ended: sender };
         let pruner = Pruner::new(config.log, config.records, config.dead_letters);
-        let space = Space::new(directory.clone(), config.reserve);
+        let disk = Arc::new(Disk::new(directory.clone(), config.reserve));
+        let space = Space::new(disk.clone(), path, config.size_limit.is_some());
         let housekeeping = config.housekeeping;
         let parts = Parts { connection, counters, hub: hub.clone(), clock, pruner, space, housekeeping };
         let writer = Writer::start(parts, held).map_err(|source| Error::Directory { path: directory, source })?;
-        Ok(Self { inner: Arc::new(Inner { writer, readers, hub, blobs, ended }) })
+        Ok(Self { inner: Arc::new(Inner { writer, readers, hub, blobs, disk, ended }) })
     }
 
     /// Finishes what was begun, refuses all else, ends subscriptions and tails, and gives the
@@ -104,6 +106,10 @@ impl Store {
     pub(crate) fn blobs(&self) -> &Path {
         &self.inner.blobs
     }
+
+    pub(crate) fn disk(&self) -> Arc<Disk> {
+        self.inner.disk.clone()
+    }
 }
 
 impl fmt::Debug for Store {
@@ -125,9 +131,7 @@ fn directory(location: &Location) -> Result<(PathBuf, Option<TempDir>), Error> {
 
 /// The subscribed topics, with how many events wait on each.
 fn subscriptions(connection: &Connection) -> rusqlite::Result<Vec<(Topic, u64)>> {
-    let sql = "SELECT topic, (SELECT count(*) FROM pending WHERE pending.topic = subscriptions.topic)
-               FROM subscriptions";
-    let mut statement = connection.prepare(sql)?;
+    let mut statement = connection.prepare("SELECT topic, pending FROM subscriptions")?;
     let mut rows = statement.query([])?;
     let mut topics = Vec::new();
     while let Some(row) = rows.next()? {

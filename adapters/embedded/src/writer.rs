@@ -166,18 +166,14 @@ impl<E> Drop for OnExit<E> {
 }
 
 fn run(parts: Parts, queue: mpsc::Receiver<Message>) {
-    let Parts { connection, counters, hub, clock, mut pruner, mut space, housekeeping } = parts;
-    let mut committer = Committer::new(connection, counters, hub, clock.clone());
+    let Parts { connection, counters, hub, clock, mut pruner, space, housekeeping } = parts;
+    let mut committer = Committer::new(connection, counters, hub, clock.clone(), space);
     let mut queue = Queue::new(queue);
     let mut pruned_at = clock.monotonic();
     loop {
-        let patience = if pruner.is_under_way() { Duration::ZERO } else { housekeeping };
-        let Gathered { mut group, end, .. } = queue.gather(patience);
-        if group.iter().any(|queued| queued.job.is_intake()) && space.is_short() {
-            for queued in group.extract_if(.., |queued| queued.job.is_intake()) {
-                queued.job.answer(Err(Failure::Full));
-            }
-        }
+        let is_busy = pruner.is_under_way() || committer.is_shrinking();
+        let Gathered { group, end, .. } = queue.gather(if is_busy { Duration::ZERO } else { housekeeping });
+        let group = committer.admit(group);
         if !group.is_empty() {
             let (operations, begun) = (group.len(), Instant::now());
             committer.commit(group);
@@ -189,8 +185,12 @@ fn run(parts: Parts, queue: mpsc::Receiver<Message>) {
         if clock.monotonic().saturating_sub(pruned_at) >= housekeeping {
             pruned_at = clock.monotonic();
             committer.prune(&mut pruner, Due::Now);
-        } else if pruner.is_urgent(committer.counters()) {
-            committer.prune(&mut pruner, Due::Later);
+            committer.shrink(Due::Now);
+        } else {
+            if pruner.is_urgent(committer.counters()) {
+                committer.prune(&mut pruner, Due::Later);
+            }
+            committer.shrink(Due::Later);
         }
     }
 }

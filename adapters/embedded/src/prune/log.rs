@@ -10,7 +10,7 @@ const SLICE: usize = 1_000;
 
 pub(super) fn slice(walk: &mut Walk, batch: &mut Batch<'_>) -> rusqlite::Result<()> {
     let sql = "SELECT position, length(attributes) + length(data), accepted_at,
-                      EXISTS (SELECT 1 FROM pending WHERE pending.position = log.position)
+                      EXISTS (SELECT 1 FROM pending WHERE pending.topic = log.topic AND pending.position = log.position)
                FROM log WHERE position > ?1 ORDER BY position LIMIT ?2";
     let mut statement = batch.connection.prepare_cached(sql)?;
     let rows = statement.query_map((walk.after.unwrap_or(0), SLICE), |row| {

@@ -1,7 +1,7 @@
 //! Records whose time is over: those of finished events, and dead letters. Others are their owners'
 //! concern.
 
-use workmanager_core_domain::{EventRecord, dead_letter::DeadLetter, document, ports::Collection};
+use workmanager_core_domain::{EventRecord, dead_letter::DeadLetter, document};
 
 use super::{Life, Row, Walk};
 use crate::writer::Batch;
@@ -17,10 +17,8 @@ pub(super) enum Kind {
 }
 
 pub(super) fn slice(walk: &mut Walk, kind: Kind, batch: &mut Batch<'_>) -> rusqlite::Result<()> {
-    let sql = "SELECT rowid, value FROM records WHERE rowid > ?1 AND collection = ?2 ORDER BY rowid LIMIT ?3";
-    let mut statement = batch.connection.prepare_cached(sql)?;
-    let after = walk.after.unwrap_or(0);
-    let rows = statement.query_map((after, kind.collection().as_str(), SLICE), |row| {
+    let mut statement = batch.connection.prepare_cached(kind.oldest())?;
+    let rows = statement.query_map((walk.after.unwrap_or(0), SLICE), |row| {
         let value = row.get_ref(1)?.as_blob()?;
         Ok(Row { id: row.get(0)?, bytes: value.len() as u64, life: kind.life(value) })
     })?;
@@ -37,10 +35,17 @@ pub(super) fn slice(walk: &mut Walk, kind: Kind, batch: &mut Batch<'_>) -> rusql
 }
 
 impl Kind {
-    const fn collection(self) -> Collection {
+    /// The index is one of some collections: the name of the collection must be in the statement.
+    const fn oldest(self) -> &'static str {
         match self {
-            Self::Event => Collection::Event,
-            Self::DeadLetter => Collection::DeadLetter,
+            Self::Event => {
+                "SELECT rowid, value FROM records INDEXED BY records_by_age
+                 WHERE collection = 'event' AND rowid > ?1 ORDER BY rowid LIMIT ?2"
+            }
+            Self::DeadLetter => {
+                "SELECT rowid, value FROM records INDEXED BY records_by_age
+                 WHERE collection = 'dead-letter' AND rowid > ?1 ORDER BY rowid LIMIT ?2"
+            }
         }
     }
 

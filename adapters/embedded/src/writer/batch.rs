@@ -1,7 +1,9 @@
 //! What one transaction of the writer knows and leaves behind.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension as _};
-use workmanager_core_domain::Timestamp;
+use workmanager_core_domain::{Timestamp, Topic};
 
 use crate::hub::Effect;
 
@@ -53,12 +55,14 @@ pub(crate) struct Batch<'c> {
     pub(crate) now: Timestamp,
     pub(crate) counters: Counters,
     pub(crate) effects: Vec<Effect>,
+    /// How many more events wait on each topic than before.
+    pub(crate) waiting: HashMap<Topic, i64>,
     before: Counters,
 }
 
 impl<'c> Batch<'c> {
     pub(super) fn new(connection: &'c Connection, counters: Counters, now: Timestamp) -> Self {
-        Self { connection, now, counters, effects: Vec::new(), before: counters }
+        Self { connection, now, counters, effects: Vec::new(), waiting: HashMap::new(), before: counters }
     }
 
     /// Runs one statement, prepared once per connection.
@@ -75,10 +79,22 @@ impl<'c> Batch<'c> {
         self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()
     }
 
+    /// So many more events wait on a subscribed topic.
+    pub(crate) fn waits(&mut self, topic: &Topic, more: i64) {
+        match self.waiting.get_mut(topic) {
+            Some(waiting) => *waiting += more,
+            None => drop(self.waiting.insert(topic.clone(), more)),
+        }
+    }
+
     /// Writes the counters, if they have changed.
     pub(super) fn finish(self) -> rusqlite::Result<(Counters, Vec<Effect>)> {
         if self.counters != self.before {
             self.counters.save(self.connection)?;
+        }
+        for (topic, more) in self.waiting.iter().filter(|(_, more)| **more != 0) {
+            let sql = "UPDATE subscriptions SET pending = pending + ?2 WHERE topic = ?1";
+            self.execute(sql, (topic.as_str(), more))?;
         }
         Ok((self.counters, self.effects))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tracing::warn;
 use workmanager_core_domain::ports::Clock;
 
@@ -12,6 +12,8 @@ use crate::{
     hub::Hub,
     metrics,
     prune::{Due, Pruner},
+    shrink::Shrinker,
+    space::Space,
 };
 
 /// Owns the connection that writes.
@@ -20,15 +22,38 @@ pub(super) struct Committer {
     counters: Counters,
     hub: Arc<Hub>,
     clock: Arc<dyn Clock>,
+    space: Space,
+    shrinker: Shrinker,
 }
 
 impl Committer {
-    pub(super) fn new(connection: Connection, counters: Counters, hub: Arc<Hub>, clock: Arc<dyn Clock>) -> Self {
-        Self { connection, counters, hub, clock }
+    pub(super) fn new(
+        connection: Connection,
+        counters: Counters,
+        hub: Arc<Hub>,
+        clock: Arc<dyn Clock>,
+        space: Space,
+    ) -> Self {
+        Self { connection, counters, hub, clock, space, shrinker: Shrinker::default() }
     }
 
     pub(super) fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Refuses what is new while there is little room, and leaves the others.
+    pub(super) fn admit(&mut self, mut group: Vec<Queued>) -> Vec<Queued> {
+        self.space.prepare(&self.connection, group.iter().map(|queued| queued.job.size()));
+        for queued in group.extract_if(.., |queued| {
+            let (is_intake, size) = (queued.job.is_intake(), queued.job.size());
+            if !is_intake {
+                self.space.spend(size);
+            }
+            is_intake && !self.space.admits(size)
+        }) {
+            queued.job.answer(Err(Failure::Full));
+        }
+        group
     }
 
     /// Commits the group and answers everyone in it. If the transaction fails, each gets one of its
@@ -52,13 +77,33 @@ impl Committer {
             warn!("what is past its time cannot be removed: {failure:?}");
             pruner.give_up();
         }
+        self.space.look(&self.connection);
+    }
+
+    /// Gives back to the disk what the file does not need.
+    pub(super) fn shrink(&mut self, due: Due) {
+        if due == Due::Now || self.shrinker.is_urgent(&self.space) {
+            self.shrinker.slice(&mut self.space, &self.connection);
+        }
+    }
+
+    /// Whether there is more to give back now.
+    pub(super) const fn is_shrinking(&self) -> bool {
+        self.shrinker.is_under_way()
     }
 
     fn transact(&mut self, work: impl FnOnce(&mut Batch<'_>) -> rusqlite::Result<()>) -> Result<(), Failure> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let disk = self.space.disk().clone();
+        let before_commit = |error: rusqlite::Error| match error.sqlite_error_code() {
+            // SQLite names what it cannot write after the file, and not after the reason.
+            Some(ErrorCode::SystemIoFailure) if disk.is_exhausted() => Failure::Full,
+            _ => Failure::from(error),
+        };
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = transaction.map_err(before_commit)?;
         let mut batch = Batch::new(&transaction, self.counters, self.clock.now());
-        work(&mut batch)?;
-        let (counters, effects) = batch.finish()?;
+        work(&mut batch).map_err(before_commit)?;
+        let (counters, effects) = batch.finish().map_err(before_commit)?;
         transaction.commit().map_err(after_commit)?;
         self.counters = counters;
         self.hub.apply(effects, counters.position);

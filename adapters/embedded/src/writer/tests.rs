@@ -10,6 +10,7 @@ use crate::{
     config::{Keep, Location},
     hub::Effect,
     schema,
+    space::Disk,
 };
 
 /// Says which place it had in its transaction.
@@ -59,7 +60,7 @@ fn start(directory: &Path) -> Writer {
         hub: Arc::default(),
         clock: Arc::new(SystemClock::new()),
         pruner: Pruner::new(keep, keep, Duration::MAX),
-        space: Space::new(directory.to_owned(), 0),
+        space: Space::new(Arc::new(Disk::new(directory.to_owned(), 0)), directory.join("db"), false),
         housekeeping: Duration::from_secs(60),
     };
     Writer::start(parts, ()).unwrap()

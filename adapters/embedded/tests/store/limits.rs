@@ -1,7 +1,5 @@
 //! Bounds of space and time.
 
-use std::time::Duration;
-
 use futures_util::StreamExt as _;
 use workmanager_adapters_embedded::Store;
 use workmanager_core_domain::{
@@ -13,10 +11,7 @@ use workmanager_core_domain::{
 };
 use workmanager_tests_contracts::sample::{acknowledge, drain, event, events, key, take, topic, with_data};
 
-use crate::support::{config, eventually, open};
-
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const KIB: usize = 1 << 10;
+use crate::support::{HOUR, KIB, config, eventually, open};
 
 /// The id of the oldest event that a tail of the topic shows.
 async fn oldest(store: &Store, topic: &workmanager_core_domain::Topic) -> String {

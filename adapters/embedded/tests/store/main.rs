@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a failed test")]
 
+mod disk;
 mod kill;
 mod life;
 mod limits;

@@ -13,6 +13,9 @@ use std::{
 use workmanager_adapters_embedded::{Config, Location, Store};
 use workmanager_core_domain::{Timestamp, ports::Clock};
 
+pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(crate) const KIB: usize = 1 << 10;
+
 /// Time that passes when a test says so.
 #[derive(Default)]
 pub(crate) struct MovedClock(AtomicU64);
