@@ -162,6 +162,10 @@ impl App {
 /// Keeps a record aside if it cannot be read as `T`.
 pub(super) async fn look<T: Document>(app: &App, key: &Key, value: Bytes) -> Result<(), Error> {
     if let Err(damage) = document::decode::<T>(&value) {
+        let entry = Key::new(Collection::Quarantine, Quarantined::id(key));
+        if app.parts.records.get(&entry).await?.is_some() {
+            return Ok(());
+        }
         warn!("record `{key}` cannot be read and is quarantined: {}", chain(&damage));
         quarantine(&*app.parts.records, key, value, chain(&damage), app.parts.clock.now()).await?;
     }

@@ -23,10 +23,16 @@ pub struct Remote<A: Args> {
 #[command(next_help_heading = "Server")]
 pub struct Connection {
     /// Where the control plane listens.
-    #[arg(long, value_name = "URL", env = "WORKMANAGER_SERVER", default_value = "http://127.0.0.1:5001")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "WORKMANAGER_SERVER",
+        default_value = "http://127.0.0.1:5001"
+    )]
     pub(crate) server: Server,
     /// The bearer token, if the server wants one.
-    #[arg(long, value_name = "TOKEN", env = "WORKMANAGER_TOKEN", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "TOKEN", env = "WORKMANAGER_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<Secret<String>>,
 }
 
@@ -35,7 +41,7 @@ pub struct Connection {
 #[command(next_help_heading = "Output")]
 pub struct Display {
     /// A table for people, or JSON for programs.
-    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    #[arg(long, short, global = true, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,
     #[command(flatten)]
     pub(crate) colour: Colour,
@@ -45,7 +51,7 @@ pub struct Display {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Colour {
     /// No colour, not even on a terminal. The variable NO_COLOR says so too.
-    #[arg(long)]
+    #[arg(long, global = true)]
     no_color: bool,
     /// `NO_COLOR`: set to anything but the empty text it takes the colour away.
     #[arg(long = "no-color-variable", env = "NO_COLOR", hide = true)]

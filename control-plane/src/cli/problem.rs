@@ -101,6 +101,14 @@ impl Problem {
                 Some("nothing was changed; `workmanager doctor` says what is missing")
             }
             "worker-not-found" => Some("`workmanager list` shows what is there"),
+            "event-not-found" => Some("an event that waits is not taken yet; GET /v1/topics says how many do"),
+            "dead-letter-not-found" => Some("`workmanager dead-letters list` shows what is there"),
+            "quarantine-not-found" => Some("`workmanager quarantine list` shows what is there"),
+            "dead-letter-orphaned" => Some("`workmanager dead-letters show` prints its event, to publish it again"),
+            "not-repairable" => Some("give it up with `workmanager quarantine drop`, then make it anew"),
+            "worker-quarantined" | "record-quarantined" => {
+                Some("`workmanager quarantine list` has its entry; restore it with `workmanager quarantine repair`")
+            }
             "name-taken" => Some("choose another --name, or give the worker new code with `workmanager load`"),
             "revision-conflict" => Some("it was changed meanwhile: read it again, then repeat the change"),
             _ => None,

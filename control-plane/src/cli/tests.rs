@@ -1,5 +1,6 @@
 //! The verbs against a fake control plane: what they ask, what they print, how they end.
 
+mod deliveries;
 mod documentation;
 pub(crate) mod fake;
 pub(crate) mod plane;

@@ -7,11 +7,13 @@ mod binaries;
 pub mod doc_blocks;
 mod processes;
 mod server;
+mod shell;
 mod tools;
 mod wait;
 
 pub use binaries::{function, workmanager};
 pub use processes::{command_line, descendants, is_alive};
 pub use server::{Answer, Server, Tail, base64, free_ports};
+pub use shell::Shell;
 pub use tools::{has, skip};
 pub use wait::{eventually, within};

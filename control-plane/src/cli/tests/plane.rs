@@ -16,7 +16,7 @@ use workmanager_core_delivery::{Candidate, Reach, Roster, Target, TargetError, V
 use workmanager_core_domain::{
     EngineInfo, MimeType, Outcome, Timestamp,
     attempt::Attempt,
-    outcome::{Failure, FailureKind, Report},
+    outcome::{Failure, FailureKind, LogLine, LogStream, Report},
 };
 use workmanager_core_kit::{
     SystemClock, Tasks, UuidV7,
@@ -31,18 +31,29 @@ use crate::{
     router::{self, Router},
 };
 
-/// A function that runs nothing: code with a `syntax error` does not load, and no event has a reply.
+/// A function that runs nothing: code with a `syntax error` does not load, events of type `fails` fail,
+/// and no event has a reply.
 struct FakeTarget;
 
 #[async_trait]
 impl Target for FakeTarget {
     async fn attempt(&self, attempt: &Attempt) -> Report {
+        let failure = || Failure {
+            kind: FailureKind::Exception,
+            retryable: false,
+            error_type: Some("ValueError".to_owned()),
+            message: "no price".to_owned(),
+            stack: None,
+        };
+        let fails = attempt.event.kind() == "fails";
+        let at = Timestamp::from_micros(0).unwrap();
+        let line = || LogLine { at, stream: LogStream::Stderr, text: "red \u{1b}[31malert".to_owned() };
         Report {
-            outcome: Outcome::NoReply,
+            outcome: if fails { Outcome::Failed(failure()) } else { Outcome::NoReply },
             digest: attempt.digest,
-            started_at: Timestamp::from_micros(0).unwrap(),
+            started_at: at,
             duration: Duration::ZERO,
-            logs: Vec::new(),
+            logs: fails.then(line).into_iter().collect(),
             logs_truncated: false,
         }
     }

@@ -39,6 +39,9 @@ pub struct Args {
     /// Run mutually exclusively with the group's other members.
     #[arg(long)]
     group: Option<GroupName>,
+    /// Take events with the same `partitionkey` one after another.
+    #[arg(long, value_name = "ORDER", value_parser = ["none", "partitionkey"])]
+    ordering: Option<String>,
     /// A tag for people and filters; may be repeated.
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = Pair::equals)]
     tags: Vec<Pair>,
@@ -100,6 +103,7 @@ fn body(args: &Args, source: &Source, code: &[u8]) -> Result<Map<String, Value>,
     set("filter", args.filter.as_ref().map(|filter| json!(filter)));
     set("group", args.group.as_ref().map(|group| json!(group)));
     set("replyTopic", args.reply_topic.as_ref().map(|topic| json!(topic)));
+    set("ordering", args.ordering.as_ref().map(|order| json!(order)));
     set("tags", pairs(&args.tags));
     set("config", pairs(&args.config));
     set("limits", limits(&args.limits));
