@@ -159,7 +159,12 @@ const SOMETIMES: &[(c_long, When)] = &[
     (libc::SYS_fcntl, &[(1, Is(15))]),
     (libc::SYS_ioctl, &[(1, Is(0x8901))]),
     (libc::SYS_ioctl, &[(1, Is(0x8902))]),
-    // A lease makes whoever opens the file wait: F_SETLEASE.
+    // A file that can be read can be locked, and who writes to it then waits, the store as well: F_SETLK,
+    // F_SETLKW, and the same of open files. A lease makes wait whoever opens it: F_SETLEASE.
+    (libc::SYS_fcntl, &[(1, Is(6))]),
+    (libc::SYS_fcntl, &[(1, Is(7))]),
+    (libc::SYS_fcntl, &[(1, Is(37))]),
+    (libc::SYS_fcntl, &[(1, Is(38))]),
     (libc::SYS_fcntl, &[(1, Is(1024))]),
     // Flags of a file, and who may decrypt it: FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR.
     (libc::SYS_ioctl, &[(1, Is(0x4008_6602))]),

@@ -23,8 +23,11 @@ async fn a_file_that_a_worker_could_not_write_keeps_its_owner_its_mode_and_its_t
         format!("os.utime({file_name}, (0, 0))"),
         format!("os.setxattr({file_name}, 'user.mine', b'1')"),
         format!("fcntl.fcntl(os.open({file_name}, os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK)"),
+        // Nor can those who write to it be made to wait.
+        format!("fcntl.lockf(os.open({file_name}, os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB)"),
+        format!("fcntl.fcntl(os.open({file_name}, os.O_RDONLY), 37, struct.pack('hhqqi4x', 0, 0, 0, 0, 0))"),
     ];
-    each_is_refused("import fcntl", EPERM, &actions.each_ref().map(String::as_str)).await;
+    each_is_refused("import fcntl, struct", EPERM, &actions.each_ref().map(String::as_str)).await;
     let after = std::fs::metadata(&file).unwrap();
     assert_eq!((after.permissions(), after.modified().unwrap()), (before.permissions(), before.modified().unwrap()));
 }
@@ -58,9 +61,9 @@ def Process(event):
 }
 
 #[tokio::test]
-async fn copies_and_locks_of_a_workers_own_files_work() {
+async fn copies_archives_and_databases_of_a_workers_own_work() {
     let source = "
-import os, pathlib, shutil, sqlite3, tempfile, zipfile
+import fcntl, pathlib, shutil, sqlite3, tempfile, zipfile
 def Process(event):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder)
@@ -68,8 +71,10 @@ def Process(event):
         shutil.copyfile(path / 'a', path / 'b')
         with zipfile.ZipFile(path / 'z', 'w') as archive: archive.write(path / 'b', 'b')
         zipfile.ZipFile(path / 'z').extractall(path / 'out')
-        with sqlite3.connect(path / 'db') as db:
+        # A database in a file locks it by a second file.
+        with sqlite3.connect('file:%s/db?vfs=unix-dotfile' % folder, uri=True) as db:
             db.execute('create table t (n)'); db.execute('insert into t values (1)')
+        with open(path / 'lock', 'w') as lock: fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return {'type': 't', 'data': [(path / 'out' / 'b').read_text(), db.execute('select n from t').fetchone()[0]]}
 ";
     assert_eq!(load(source).await.json("1").await.data(), r#"["kept",1]"#);

@@ -9,4 +9,5 @@ mod output;
 mod replies;
 mod resources;
 mod scene;
+mod store;
 mod stories;

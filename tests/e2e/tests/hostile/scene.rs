@@ -25,7 +25,18 @@ impl Scene {
 
     /// The same with these limits.
     pub(crate) fn limited(act: &str, limits: &Value) -> Self {
+        Self::on(Server::serve(&[]), act, limits)
+    }
+
+    /// The same, where `DATA` is the server's data directory.
+    pub(crate) fn with_data(act: &str) -> Self {
         let server = Server::serve(&[]);
+        let data = server.directory().join("data");
+        let act = act.replace("DATA", &format!("{:?}", data.display().to_string()));
+        Self::on(server, &act, &json!({ "timeout": "5s" }))
+    }
+
+    fn on(server: Server, act: &str, limits: &Value) -> Self {
         let act = act.trim().replace('\n', "\n    ");
         let source = format!(
             "import os, sys, time\nseen = []\ndef Process(event):\n    \
