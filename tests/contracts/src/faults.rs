@@ -10,7 +10,9 @@ use tokio::task::JoinSet;
 use workmanager_core_domain::{
     Topic,
     document::{self, Document},
-    ports::{Bus, Collection, Expect, Key, Put, Record, Records, SettleError, Settlement, StoreError},
+    ports::{
+        Bus, Collection, Expect, Key, Put, Record, Records, Removal, Revision, SettleError, Settlement, StoreError,
+    },
 };
 
 use crate::{
@@ -82,15 +84,20 @@ pub async fn what_was_refused_changed_nothing<F: Fixture<Store: Records + Bus>>(
         assert!(store.put(&key("a"), tally("after"), Expect::Any).await.is_err());
         assert!(store.delete(&key("a"), Expect::Any).await.is_err());
         assert!(store.publish(&orders, &[event("refused")]).await.is_err());
-        let put = Put { key: key("a"), value: tally("after"), expect: Expect::Any };
-        let replies = vec![(orders.clone(), event("refused"))];
-        assert!(
-            store.settle(Settlement { replies, puts: vec![put], ack: None, ..Settlement::default() }).await.is_err()
-        );
+        let put = Put { key: key("b"), value: tally("after"), expect: Expect::Any };
+        let settlement = Settlement {
+            guards: vec![(key("a"), revision)],
+            replies: vec![(orders.clone(), event("refused"))],
+            puts: vec![put],
+            removals: vec![Removal { key: key("a"), expect: Expect::Revision(revision) }],
+            ack: None,
+        };
+        assert!(store.settle(settlement).await.is_err());
         assert_eq!(store.injected().len(), 4);
     }
     let record = inner.get(&key("a")).await.unwrap().unwrap();
     assert_eq!(record, Record { id: "a".into(), value: tally("before"), revision });
+    assert_eq!(inner.get(&key("b")).await.unwrap(), None);
     inner.publish(&orders, &[event("marker")]).await.unwrap();
     assert_eq!(tail.next().await.unwrap().unwrap().event.id(), "marker");
 }
@@ -117,19 +124,20 @@ pub async fn a_settlement_without_an_answer_can_be_tried_again<F: Fixture<Store:
     }
 }
 
-/// Reply, record and acknowledgement are there together or not at all, whatever step fails.
+/// Reply, record, removal and acknowledgement are there together or not at all, whatever step fails.
 pub async fn a_settlement_is_whole_wherever_the_store_goes_away<F: Fixture<Store: Records + Bus>>(fixture: F) {
     let faults = [Fault::Gone, Fault::Refused, Fault::TimedOut, Fault::AnswerLost, Fault::Lied, Fault::Conflict];
+    let lease = fixture.store().put(&key("lease"), tally("me"), Expect::Absent).await.unwrap();
     let mut run = 0;
     at_every_step(&faults, |plan| {
         run += 1;
         let store = Faulty::new(fixture.store(), plan);
         async move {
-            let (orders, replies) = (topic(&format!("orders{run}")), topic(&format!("replies{run}")));
-            let key = key(format!("record{run}"));
+            let event = Case::new(run);
+            store.inner().put(&event.parked, tally("me"), Expect::Absent).await.unwrap();
             // Whatever it says: what counts is what is there afterwards.
-            let _ = deliver_one(&store, &orders, &replies, &key).await;
-            check_whole(&**store.inner(), &orders, &replies, &key).await;
+            let _ = event.deliver(&store, lease).await;
+            event.check_whole(&**store.inner()).await;
             store.count()
         }
     })
@@ -137,37 +145,76 @@ pub async fn a_settlement_is_whole_wherever_the_store_goes_away<F: Fixture<Store
     assert!(run > 3 * faults.len(), "every operation failed in every way");
 }
 
-async fn deliver_one<S: Records + Bus>(
-    store: &Faulty<S>,
-    orders: &Topic,
-    replies: &Topic,
-    key: &Key,
-) -> Result<(), String> {
-    let text = |error: &dyn std::error::Error| error.to_string();
-    let mut subscription = store.subscribe(orders).await.map_err(|error| text(&error))?;
-    store.publish(orders, &[event("cause")]).await.map_err(|error| text(&error))?;
-    let delivery = take(&mut subscription).await;
-    let settlement = Settlement {
-        replies: vec![(replies.clone(), event("reply"))],
-        puts: vec![Put { key: key.clone(), value: tally("me"), expect: Expect::Absent }],
-        ack: Some(delivery.token),
-        ..Settlement::default()
-    };
-    store.settle(settlement).await.map_err(|error| text(&error))
+/// One event's way, on topics and under keys of its own.
+struct Case {
+    orders: Topic,
+    replies: Topic,
+    outcome: Key,
+    parked: Key,
 }
 
-async fn check_whole(store: &(impl Records + Bus), orders: &Topic, replies: &Topic, key: &Key) {
-    store.publish(replies, &[event("marker")]).await.unwrap();
-    let first_reply = store.tail(replies, Some(0)).await.unwrap().next().await.unwrap().unwrap();
-    let published = first_reply.event.id() == "reply";
-    let recorded = store.get(key).await.unwrap().is_some();
-    assert_eq!(published, recorded, "a reply without its record, or a record without its reply");
+impl Case {
+    fn new(number: usize) -> Self {
+        let topic = |name| topic(&format!("{name}{number}"));
+        let key = |name| key(format!("{name}{number}"));
+        Self { orders: topic("orders"), replies: topic("replies"), outcome: key("outcome"), parked: key("parked") }
+    }
 
-    let mut subscription = store.subscribe(orders).await.unwrap();
-    store.publish(orders, &[event("marker")]).await.unwrap();
-    let delivered = take(&mut subscription).await;
-    let open = delivered.event.id() == "cause";
-    assert!(!(open && recorded), "an outcome without its acknowledgement");
+    async fn deliver<S: Records + Bus>(&self, store: &Faulty<S>, lease: Revision) -> Result<(), String> {
+        let text = |error: &dyn std::error::Error| error.to_string();
+        let mut subscription = store.subscribe(&self.orders).await.map_err(|error| text(&error))?;
+        store.publish(&self.orders, &[event("cause")]).await.map_err(|error| text(&error))?;
+        let delivery = take(&mut subscription).await;
+        let settlement = Settlement {
+            guards: vec![(key("lease"), lease)],
+            replies: vec![(self.replies.clone(), event("reply"))],
+            puts: vec![Put { key: self.outcome.clone(), value: tally("me"), expect: Expect::Absent }],
+            removals: vec![Removal { key: self.parked.clone(), expect: Expect::Any }],
+            ack: Some(delivery.token),
+        };
+        store.settle(settlement).await.map_err(|error| text(&error))
+    }
+
+    async fn check_whole(&self, store: &(impl Records + Bus)) {
+        store.publish(&self.replies, &[event("marker")]).await.unwrap();
+        let first_reply = store.tail(&self.replies, Some(0)).await.unwrap().next().await.unwrap().unwrap();
+        let published = first_reply.event.id() == "reply";
+        let recorded = store.get(&self.outcome).await.unwrap().is_some();
+        assert_eq!(published, recorded, "a reply without its record, or a record without its reply");
+        let removed = store.get(&self.parked).await.unwrap().is_none();
+        assert_eq!(removed, recorded, "a removal without its record, or a record without its removal");
+
+        let mut subscription = store.subscribe(&self.orders).await.unwrap();
+        store.publish(&self.orders, &[event("marker")]).await.unwrap();
+        let delivered = take(&mut subscription).await;
+        let open = delivered.event.id() == "cause";
+        assert!(!(open && recorded), "an outcome without its acknowledgement");
+    }
+}
+
+/// Which step a settlement begins with, and whose condition does not hold, is what the error says.
+pub async fn an_error_of_a_settlement_names_its_first_step<F: Fixture<Store: Records + Bus>>(fixture: F) {
+    let settle = async |settlement: &Settlement, fault| {
+        Faulty::new(fixture.store(), Plan::at([(1, fault)])).settle(settlement.clone()).await.unwrap_err()
+    };
+    let ack = Settlement { guards: vec![(key("guard"), Revision(1))], ..Settlement::default() };
+    let removal = Removal { key: key("removal"), expect: Expect::Any };
+    let remove = Settlement { removals: vec![removal], ..ack.clone() };
+    let put = Put { key: key("put"), value: tally("me"), expect: Expect::Any };
+    let write = Settlement { puts: vec![put], ..remove.clone() };
+    let publish = Settlement { replies: vec![(topic("replies"), event("reply"))], ..write.clone() };
+    for (settlement, name) in [(&ack, "guard"), (&remove, "removal"), (&write, "put"), (&publish, "put")] {
+        match settle(settlement, Fault::Conflict).await {
+            SettleError::Record(StoreError::Conflict { key: named }) => assert_eq!(named, key(name).to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+    for fault in [Fault::Refused, Fault::TimedOut, Fault::Gone] {
+        assert!(matches!(settle(&ack, fault).await, SettleError::Ack(_)), "{fault:?}");
+        assert!(matches!(settle(&remove, fault).await, SettleError::Record(_)), "{fault:?}");
+        assert!(matches!(settle(&write, fault).await, SettleError::Record(_)), "{fault:?}");
+        assert!(matches!(settle(&publish, fault).await, SettleError::Publish(_)), "{fault:?}");
+    }
 }
 
 /// Compare and swap, and reading back after every error, count right whatever happens.

@@ -156,6 +156,7 @@ macro_rules! faults {
                 what_was_refused_changed_nothing,
                 a_settlement_without_an_answer_can_be_tried_again,
                 a_settlement_is_whole_wherever_the_store_goes_away,
+                an_error_of_a_settlement_names_its_first_step,
                 counting_survives_any_sequence_of_faults,
             ]
         );

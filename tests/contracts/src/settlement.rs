@@ -83,10 +83,19 @@ pub async fn a_conflict_is_not_the_neighbours_concern<F: Fixture<Store: Bus + Re
     for i in 0..COUNT {
         let (bus, delivery) = (bus.clone(), take(&mut subscription).await);
         settling.spawn(async move {
-            let id = if i % 5 == 0 { "taken".to_owned() } else { format!("record{i}") };
-            let puts = vec![put(&id, Expect::Absent)];
-            let replies = vec![(topic("replies"), event(i))];
-            (i, bus.settle(Settlement { replies, puts, ack: Some(delivery.token), ..Settlement::default() }).await)
+            let mut settlement = Settlement {
+                replies: vec![(topic("replies"), event(i))],
+                puts: vec![put(&format!("record{i}"), Expect::Absent)],
+                ack: Some(delivery.token),
+                ..Settlement::default()
+            };
+            match i % 15 {
+                0 => settlement.puts.push(put("taken", Expect::Absent)),
+                5 => settlement.guards.push((key("taken"), Revision(u64::from(u32::MAX)))),
+                10 => settlement.removals.push(Removal { key: key("taken"), expect: Expect::Absent }),
+                _ => {}
+            }
+            (i, bus.settle(settlement).await)
         });
     }
     for (i, result) in settling.join_all().await {
@@ -167,8 +176,15 @@ pub async fn a_removal_happens_with_the_rest_or_not_at_all<F: Fixture<Store: Bus
         assert!(is_conflict(&result), "{result:?}");
         assert_eq!(bus.get(&key("outcome")).await.unwrap(), None);
     }
+    let stands = Settlement { puts: vec![put("parked", Expect::Absent)], ..settlement(Expect::Any) };
+    let result = bus.settle(stands).await;
+    assert!(is_conflict(&result), "{result:?}");
+    assert_eq!(bus.get(&key("parked")).await.unwrap().unwrap().revision, now);
+
     bus.settle(settlement(Expect::Revision(now))).await.unwrap();
     assert_eq!(bus.get(&key("parked")).await.unwrap(), None);
+    let again = Settlement { puts: Vec::new(), ..settlement(Expect::Any) };
+    bus.settle(again).await.unwrap();
     let fixture = fixture.restarted().await;
     let bus = fixture.store();
     assert_eq!(bus.get(&key("parked")).await.unwrap(), None);
@@ -183,5 +199,10 @@ pub async fn a_record_may_have_four_mebibytes<F: Fixture<Store: Bus + Records>>(
     let put = Put { key: key("large"), value: large.clone(), expect: Expect::Absent };
     bus.settle(Settlement { puts: vec![put], ..Settlement::default() }).await.unwrap();
     let fixture = fixture.restarted().await;
-    assert_eq!(fixture.store().get(&key("large")).await.unwrap().unwrap().value, large);
+    let bus = fixture.store();
+    let record = bus.get(&key("large")).await.unwrap().unwrap();
+    assert!(record.value == large, "it was changed");
+    let removal = Removal { key: key("large"), expect: Expect::Revision(record.revision) };
+    bus.settle(Settlement { removals: vec![removal], ..Settlement::default() }).await.unwrap();
+    assert_eq!(bus.get(&key("large")).await.unwrap(), None);
 }

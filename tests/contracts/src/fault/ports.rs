@@ -101,16 +101,17 @@ impl<S: Bus> Bus for Faulty<S> {
 
     async fn settle(&self, mut settlement: Settlement) -> Result<(), SettleError> {
         let course = self.begin(Step::Settle, "");
-        let put = settlement.puts.first().map(|put| &put.key);
-        let key = put.or(settlement.removals.first().map(|removal| &removal.key)).map(ToString::to_string);
-        let publishes = !settlement.replies.is_empty();
+        let (guards, puts, removals) = (&settlement.guards, &settlement.puts, &settlement.removals);
+        let written = puts.iter().map(|put| &put.key).chain(removals.iter().map(|removal| &removal.key)).next();
+        let (publishes, writes) = (!settlement.replies.is_empty(), written.is_some());
+        let key = written.or(guards.first().map(|(key, _)| key)).map(ToString::to_string);
         let torn = |put: Put| Put { value: course.value(put.value), ..put };
         settlement.puts = settlement.puts.into_iter().map(torn).collect();
         let error = |answer| match (answer, key) {
             (Answer::Conflict, Some(key)) => SettleError::Record(StoreError::Conflict { key }),
             (answer, _) if publishes => SettleError::Publish(bus_error(answer)),
-            (answer, Some(_)) => SettleError::Record(plain_store_error(answer)),
-            (answer, None) => SettleError::Ack(bus_error(answer)),
+            (answer, _) if writes => SettleError::Record(plain_store_error(answer)),
+            (answer, _) => SettleError::Ack(bus_error(answer)),
         };
         course.take(self.inner.settle(settlement), error).await
     }
