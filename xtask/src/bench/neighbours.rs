@@ -126,9 +126,15 @@ fn paced(server: SocketAddr, time: Duration) -> anyhow::Result<Vec<Duration>> {
 struct Busy(Child);
 
 impl Busy {
+    /// In a session of its own, as workers are: a scheduler that shares time among sessions would let it take
+    /// from whoever measures, and make the worker look gentle.
     fn start(source: &str) -> anyhow::Result<Self> {
-        let mut command = Command::new("python3");
-        command.args(["-I", "-S", "-c", source]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut command = Command::new("setsid");
+        command
+            .args(["python3", "-I", "-S", "-c", source])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let child = Self(command.spawn()?);
         thread::park_timeout(Duration::from_millis(200));
         Ok(child)
