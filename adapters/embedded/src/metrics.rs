@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use workmanager_core_domain::ports::Collection;
 
 const COMMIT_SECONDS: &str = "workmanager_store_commit_seconds";
 const COMMIT_OPERATIONS: &str = "workmanager_store_commit_operations";
 const UNREADABLE_EVENTS: &str = "workmanager_store_unreadable_events";
 const PRUNED_EVENTS: &str = "workmanager_store_pruned_events";
+const PRUNED_RECORDS: &str = "workmanager_store_pruned_records";
 const SHORT_OF_SPACE: &str = "workmanager_store_short_of_space";
 
 /// Names and explains the metrics.
@@ -17,6 +19,7 @@ pub(crate) fn describe() {
     describe_counter!(UNREADABLE_EVENTS, Unit::Count, "Events in the log that could not be read and were left out");
     describe_gauge!(SHORT_OF_SPACE, "1 while the disk has so little room that nothing new is taken in");
     describe_counter!(PRUNED_EVENTS, Unit::Count, "Events that left the log because of its age or size");
+    describe_counter!(PRUNED_RECORDS, Unit::Count, "Records that left the store because their time was over");
 }
 
 pub(crate) fn committed(operations: usize, took: Duration) {
@@ -32,6 +35,10 @@ pub(crate) fn unreadable_event() {
     counter!(UNREADABLE_EVENTS).increment(1);
 }
 
-pub(crate) fn pruned(events: usize) {
-    counter!(PRUNED_EVENTS).increment(events as u64);
+pub(crate) fn pruned_events(count: usize) {
+    counter!(PRUNED_EVENTS).increment(count as u64);
+}
+
+pub(crate) fn pruned_records(collection: Collection, count: usize) {
+    counter!(PRUNED_RECORDS, "collection" => collection.as_str()).increment(count as u64);
 }

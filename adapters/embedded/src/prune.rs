@@ -11,7 +11,6 @@ use workmanager_core_domain::Timestamp;
 
 use crate::{
     config::Keep,
-    metrics,
     writer::{Batch, Counters},
 };
 
@@ -148,7 +147,6 @@ impl Walk {
             self.after = Some(row.id);
         }
         self.removed += goes.len();
-        metrics::pruned(goes.len());
         if young || seen < limit {
             self.fruitless = self.removed == 0;
             self.end();

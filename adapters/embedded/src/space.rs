@@ -240,14 +240,41 @@ mod tests {
         assert!(Disk::new("/nowhere/at/all".into(), 1).takes(u64::MAX - 1), "what does not say has room");
     }
 
-    #[test]
-    fn between_two_looks_half_of_the_reserve_is_left_alone() {
+    fn small() -> (tempfile::TempDir, Connection, Space) {
         let directory = tempfile::tempdir().unwrap();
         let database = directory.path().join("db");
         let connection = Connection::open(&database).unwrap();
         connection.pragma_update_and_check(None, "max_page_count", 256, |_| Ok(())).unwrap();
         let disk = Arc::new(Disk::new(directory.path().to_owned(), MIB));
-        let mut space = Space::new(disk, database, true);
+        let space = Space::new(disk, database, true);
+        (directory, connection, space)
+    }
+
+    #[test]
+    fn that_intake_stops_and_that_it_goes_on_is_said_once_each() {
+        let (directory, connection, mut space) = small();
+        let log = directory.path().join("log");
+        let file = std::fs::File::create(&log).unwrap();
+        let subscriber = tracing_subscriber::fmt().with_writer(file).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            connection.execute_batch("CREATE TABLE filled (bytes BLOB)").unwrap();
+            for bytes in [950 << 10, 950 << 10, 0, 0] {
+                connection.execute("DELETE FROM filled", []).unwrap();
+                connection.execute("INSERT INTO filled VALUES (zeroblob(?1))", [bytes]).unwrap();
+                for _ in 0..10 {
+                    space.look(&connection);
+                    assert_eq!((space.is_short(), space.admits(1)), (bytes > 0, bytes == 0));
+                }
+            }
+        });
+        let said = std::fs::read_to_string(log).unwrap();
+        let said: Vec<_> = said.lines().map(|line| line.split_once(" left to grow: ").unwrap().1).collect();
+        assert_eq!(said, ["nothing new is taken in until there is more", "new things are taken in again"]);
+    }
+
+    #[test]
+    fn between_two_looks_half_of_the_reserve_is_left_alone() {
+        let (_directory, connection, mut space) = small();
         space.look(&connection);
         // Of 1 MiB; the reserve is 128 KiB.
         assert!(!space.admits(500 << 10) && space.admits(400 << 10) && !space.admits(100 << 10));

@@ -20,6 +20,7 @@ pub(crate) fn embedded(folder: &Folder, data: &Data) -> Result<Store, Error> {
     config.log.time = data.event_retention.0;
     config.records.time = data.event_retention.0;
     config.dead_letters = data.dead_letter_retention.0;
+    config.reserve = data.disk_reserve.0;
     Store::open(config, Arc::new(SystemClock::new()))
 }
 

@@ -2,11 +2,13 @@
 
 use std::{
     io,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tempfile::TempDir;
-use workmanager_core_domain::units::Span;
+use workmanager_core_domain::units::{InvalidUnit, Size, Span};
 
 use crate::{api, platform};
 
@@ -43,12 +45,33 @@ pub struct Data {
 
     /// How long a published event can be seen by a tail, and how long a finished event's record is kept.
     /// What waits for an outcome stays until it has one.
-    #[arg(long, env = "WORKMANAGER_EVENT_RETENTION", default_value = "1h", value_name = "TIME")]
+    #[arg(long, env = "WORKMANAGER_EVENT_RETENTION", default_value = "1h", value_name = "TIME", value_parser = retention)]
     pub event_retention: Span,
 
     /// How long a dead letter is kept. It never goes for want of space.
-    #[arg(long, env = "WORKMANAGER_DEAD_LETTER_RETENTION", default_value = "14days", value_name = "TIME")]
+    #[arg(
+        long,
+        env = "WORKMANAGER_DEAD_LETTER_RETENTION",
+        default_value = "14days",
+        value_name = "TIME",
+        value_parser = retention
+    )]
     pub dead_letter_retention: Span,
+
+    /// What nothing new may use of the disk: it is for the outcomes of what was taken in before. Never more
+    /// than an eighth of the disk; 0B keeps nothing.
+    #[arg(long, env = "WORKMANAGER_DISK_RESERVE", default_value = "64MiB", value_name = "SIZE")]
+    pub disk_reserve: Size,
+}
+
+/// The shortest and the longest time that something finished is kept. The embedded bus delivers again
+/// only what is not finished, so that any time is long enough for it.
+const RETENTIONS: RangeInclusive<Span> = Span(Duration::from_secs(1))..=Span(Duration::from_secs(3_650 * 86_400));
+
+fn retention(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse().map_err(|error: InvalidUnit| error.to_string())?;
+    let (shortest, longest) = (RETENTIONS.start(), RETENTIONS.end());
+    RETENTIONS.contains(&span).then_some(span).ok_or_else(|| format!("is not from {shortest} to {longest}"))
 }
 
 /// What is logged, and how long a stop may take.
@@ -108,9 +131,18 @@ impl Data {
 
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::fs::PermissionsExt as _, time::Duration};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+
+    #[test]
+    fn a_retention_is_a_time_that_makes_sense() {
+        assert_eq!(retention("14days"), Ok(Span(Duration::from_secs(14 * 86_400))));
+        for text in ["", "1", "0s", "999ms", "11years", "-1s"] {
+            assert!(retention(text).is_err(), "{text}");
+        }
+        assert!(retention("0s").unwrap_err().starts_with("is not from 1s to "));
+    }
 
     #[test]
     fn a_kept_folder_is_its_owners_alone_and_a_temporary_one_is_removed() {
@@ -120,6 +152,7 @@ mod tests {
             ephemeral: false,
             event_retention: Span(Duration::from_secs(1)),
             dead_letter_retention: Span(Duration::from_secs(1)),
+            disk_reserve: Size(0),
         };
         let kept = data.open().unwrap().path().to_owned();
         assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o700);

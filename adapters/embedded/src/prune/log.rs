@@ -3,7 +3,7 @@
 use workmanager_core_domain::Timestamp;
 
 use super::{Life, Row, Walk};
-use crate::writer::Batch;
+use crate::{metrics, writer::Batch};
 
 /// How many rows one transaction looks at.
 const SLICE: usize = 1_000;
@@ -21,7 +21,9 @@ pub(super) fn slice(walk: &mut Walk, batch: &mut Batch<'_>) -> rusqlite::Result<
         };
         Ok(Row { id: row.get(0)?, bytes: row.get(1)?, life })
     })?;
-    for position in walk.over(rows, SLICE, batch.now, &mut batch.counters.log_bytes)? {
+    let goes = walk.over(rows, SLICE, batch.now, &mut batch.counters.log_bytes)?;
+    metrics::pruned_events(goes.len());
+    for position in goes {
         batch.execute("DELETE FROM log WHERE position = ?1", [position])?;
     }
     Ok(())

@@ -1,10 +1,10 @@
 //! Records whose time is over: those of finished events, and dead letters. Others are their owners'
 //! concern.
 
-use workmanager_core_domain::{EventRecord, dead_letter::DeadLetter, document};
+use workmanager_core_domain::{EventRecord, dead_letter::DeadLetter, document, ports::Collection};
 
 use super::{Life, Row, Walk};
-use crate::writer::Batch;
+use crate::{metrics, writer::Batch};
 
 /// How many records one transaction looks at; each must be read.
 const SLICE: usize = 200;
@@ -28,13 +28,22 @@ pub(super) fn slice(walk: &mut Walk, kind: Kind, batch: &mut Batch<'_>) -> rusql
         Kind::Event => &mut batch.counters.record_bytes,
         Kind::DeadLetter => &mut uncounted,
     };
-    for id in walk.over(rows, SLICE, batch.now, bytes)? {
+    let goes = walk.over(rows, SLICE, batch.now, bytes)?;
+    metrics::pruned_records(kind.collection(), goes.len());
+    for id in goes {
         batch.execute("DELETE FROM records WHERE rowid = ?1", [id])?;
     }
     Ok(())
 }
 
 impl Kind {
+    const fn collection(self) -> Collection {
+        match self {
+            Self::Event => Collection::Event,
+            Self::DeadLetter => Collection::DeadLetter,
+        }
+    }
+
     /// The index is one of some collections: the name of the collection must be in the statement.
     const fn oldest(self) -> &'static str {
         match self {
