@@ -32,8 +32,10 @@ const PAGE: usize = 500;
 pub struct Entry {
     /// Its name.
     pub id: String,
-    /// The record.
+    /// The record, without its bytes.
     pub quarantined: Quarantined,
+    /// How many bytes it has.
+    pub size: usize,
     /// Whether a repair has something to restore it from.
     pub repairable: bool,
 }
@@ -99,9 +101,10 @@ impl App {
             let page = self.parts.records.page(Collection::Quarantine, "", after.as_deref(), PAGE).await?;
             for record in page.records {
                 let id = record.id.to_string();
-                let quarantined = self.entry_of(record);
+                let mut quarantined = self.entry_of(record);
                 let repairable = self.can_repair(&quarantined).await?;
-                entries.push(Entry { id, quarantined, repairable });
+                let size = std::mem::take(&mut quarantined.bytes).len();
+                entries.push(Entry { id, quarantined, size, repairable });
             }
             match page.next {
                 Some(next) => after = Some(next),

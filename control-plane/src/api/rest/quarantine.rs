@@ -65,14 +65,14 @@ pub(super) async fn drop(State(api): State<Api>, mut call: Call) -> Result<Respo
 }
 
 impl<'a> From<&'a Entry> for EntryBody<'a> {
-    fn from(Entry { id, quarantined, repairable }: &'a Entry) -> Self {
+    fn from(Entry { id, quarantined, size, repairable }: &'a Entry) -> Self {
         Self {
             id,
             collection: quarantined.collection,
             record: &quarantined.record,
             reason: &quarantined.reason,
             at: quarantined.at,
-            bytes: quarantined.bytes.len(),
+            bytes: *size,
             repairable: *repairable,
         }
     }
