@@ -66,10 +66,11 @@ async fn create_sends_the_code_and_what_the_flags_say_and_nothing_else() {
     let file = file.to_str().unwrap();
     let code = json!({ "content": STANDARD.encode("def Process(event): ...") });
     let every = "--name shop --topic a --topic b --filter true --reply-topic r --group g --tag k=v --config c=d \
-        --timeout 60s --memory 64MiB --concurrency 2 --max-attempts 3 --start --wait 5s";
+        --timeout 60s --memory 64MiB --concurrency 2 --max-attempts 3 --ordering partitionkey --start --wait 5s";
     let all = json!({
         "name": "shop", "mimeType": "text/x-python", "topics": ["a", "b"], "filter": "true", "replyTopic": "r",
-        "group": "g", "tags": { "k": "v" }, "config": { "c": "d" }, "start": true, "codeSource": code,
+        "group": "g", "ordering": "partitionkey", "tags": { "k": "v" }, "config": { "c": "d" }, "start": true,
+        "codeSource": code,
         "limits": { "timeout": "1m", "memory": "64MiB", "concurrency": 2, "maxAttempts": 3 },
     });
     let table =

@@ -20,6 +20,7 @@ pub(crate) struct Worker {
     pub(crate) filter: Option<String>,
     pub(crate) group: Option<String>,
     pub(crate) reply_topic: Option<String>,
+    pub(crate) ordering: Option<String>,
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, String>,
     #[serde(default)]

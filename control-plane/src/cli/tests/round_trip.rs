@@ -30,9 +30,11 @@ async fn a_worker_from_its_creation_to_its_end() {
         std::fs::write(path(name), code).unwrap();
     }
     let flags = "--topic orders --topic returns --filter true --reply-topic replies --group g --tag team=shop \
-                 --config region=eu --timeout 10s --memory 64MiB --concurrency 2 --max-attempts 3 --start --wait 5s";
+                 --config region=eu --timeout 10s --memory 64MiB --concurrency 2 --max-attempts 3 --ordering partitionkey \
+                 --start --wait 5s";
     let shown = done(&plane, &format!("create {} {flags}", path("orders.py"))).await;
     assert!(shown.starts_with("name         orders\n") && shown.contains("\ntags         team=shop\n"), "{shown}");
+    assert!(shown.contains("\nordering     partitionkey\n"), "{shown}");
     let worker = plane.worker("orders").await;
     assert_eq!((&worker["limits"]["concurrency"], &worker["config"]["region"]), (&2.into(), &"eu".into()));
     let filters = "--status Running --topic returns --group g --mime-type text/x-python --name orders --tag team:shop";

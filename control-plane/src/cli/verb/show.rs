@@ -40,6 +40,7 @@ fn details(worker: &Worker, style: Style) -> String {
         ("topics", worker.topics.join(", ")),
         ("filter", worker.filter.clone().unwrap_or_default()),
         ("group", worker.group.clone().unwrap_or_default()),
+        ("ordering", worker.ordering.clone().filter(|ordering| ordering != "none").unwrap_or_default()),
         ("reply topic", worker.reply_topic.clone().unwrap_or_default()),
         ("config", pairs(&mut worker.config.iter().map(|(key, value)| (key, value.clone())))),
         ("tags", pairs(&mut worker.tags.iter().map(|(key, value)| (key, value.clone())))),

@@ -147,7 +147,7 @@ impl Part {
             }
             ("Waiting", _) => {
                 let at = until.map(|until| format!(" at {until}")).unwrap_or_default();
-                style.yellow(&format!("failed after {}, tried again{at}", counted(self.attempts.len())))
+                style.yellow(&format!("{} failed, tried again{at}", counted(self.attempts.len())))
             }
             ("Parked", _) => {
                 let at = until.map(|until| format!(", until {until} at the latest")).unwrap_or_default();
@@ -250,7 +250,7 @@ event 7 (order) from /shop
 accepted on topic `orders` at 2026-11-25T10:00:00Z
 it came once more, and the copy was dropped
 
-a: failed after 1 attempt, tried again at 2026-11-25T10:00:09Z (+9.00s)
+a: 1 attempt failed, tried again at 2026-11-25T10:00:09Z (+9.00s)
       +12ms  attempt 1, version 3, 4.2ms: worker-exception: boom
              | \\u{1b}[2Jhi
 
