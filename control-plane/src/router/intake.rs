@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
@@ -55,8 +56,8 @@ pub(super) struct Intake {
 }
 
 pub(super) type Flight = Pin<Box<dyn Future<Output = Ending> + Send>>;
-/// As which retry a mistake of our own counts: it will not go away soon.
-const BROKEN: u32 = 5;
+/// How long what ended in a mistake of our own waits until it is delivered again.
+const BROKEN: Duration = Duration::from_secs(5);
 
 type Flights = FuturesUnordered<Flight>;
 
@@ -64,11 +65,9 @@ type Flights = FuturesUnordered<Flight>;
 enum Stopped {
     /// The bus has failed.
     Failed(Arc<str>),
-    /// A delivery was left alone while no worker ran, and some worker may run again by now: a fresh
-    /// subscription brings it back.
+    /// A delivery was left alone while no worker ran, and some worker may run again by now, or ended in a
+    /// mistake of ours some time ago: a fresh subscription brings it back.
     LeftAlone,
-    /// A delivery has ended in a mistake of our own. A fresh subscription brings it back.
-    Broken,
     /// Something else is wanted, or the program stops.
     Wanted,
 }
@@ -208,10 +207,6 @@ impl Intake {
                     match self.take(keeper, subscription, flights, wanted, closing).await {
                         Stopped::Failed(error) => error,
                         Stopped::LeftAlone => continue,
-                        Stopped::Broken => {
-                            retry = BROKEN;
-                            "a delivery has ended in a mistake of our own".into()
-                        }
                         Stopped::Wanted => return,
                     }
                 }
@@ -239,6 +234,8 @@ impl Intake {
     ) -> Stopped {
         // Taken from the bus, and without room yet.
         let mut waiting: Option<Delivery> = None;
+        // When a fresh subscription brings back what ended in a mistake of ours.
+        let mut reopen = None;
         loop {
             let is_full = flights.len() >= keeper.deliveries.settings().in_flight_per_topic;
             tokio::select! {
@@ -248,7 +245,10 @@ impl Intake {
                         Ending::Acknowledged | Ending::Duplicate | Ending::Parked => {}
                         Ending::Pending(Pending::Closing) => {}
                         Ending::Pending(Pending::NobodyRuns | Pending::Fenced) => return Stopped::LeftAlone,
-                        Ending::Pending(Pending::Broken) => return Stopped::Broken,
+                        // The others go on meanwhile.
+                        Ending::Pending(Pending::Broken) => {
+                            reopen.get_or_insert_with(|| Box::pin(tokio::time::sleep(BROKEN)));
+                        }
                     }
                 }
                 taken = next(&keeper.deliveries, &self.topic, &mut subscription), if waiting.is_none() && !is_full => match taken {
@@ -267,6 +267,7 @@ impl Intake {
                         return Stopped::Wanted;
                     }
                 }
+                () = due(&mut reopen) => return Stopped::LeftAlone,
                 () = closing.cancelled() => return Stopped::Wanted,
             }
         }
@@ -308,6 +309,14 @@ impl Intake {
             warn!({ field::TOPIC } = self.topic.as_str(), "topic `{}` cannot be given up: {error}", self.topic);
             tokio::time::sleep(backoff.longest(retry)).await;
         }
+    }
+}
+
+/// Ends when it is time; never if no time is set.
+async fn due(time: &mut Option<Pin<Box<tokio::time::Sleep>>>) {
+    match time {
+        Some(time) => time.await,
+        None => std::future::pending().await,
     }
 }
 

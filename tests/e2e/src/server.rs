@@ -6,7 +6,10 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -266,12 +269,19 @@ impl Tail {
     }
 }
 
-/// Ports that were free a moment ago.
+/// Ports that were free a moment ago, below those that the system gives to clients: nobody takes them by
+/// chance meanwhile.
 ///
 /// # Panics
 /// There are none.
 #[must_use]
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    std::array::from_fn(|i| listeners[i].local_addr().expect("an address").port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let port = || {
+        let count = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Test programs that run side by side begin at different places.
+        let port = 10_000 + (std::process::id().wrapping_mul(97).wrapping_add(count) % 20_000);
+        u16::try_from(port).ok().filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+    };
+    std::array::from_fn(|_| (0..1_000).find_map(|_| port()).expect("a free port"))
 }
