@@ -144,5 +144,5 @@ impl Stage<'_> {
 }
 
 /// How long a delivery waits for its turn in the lot before somebody looks whether it has come: the
-/// one before it says so when it is done, unless it was taken over by a restart.
-const LANE_LOOK: Duration = Duration::from_secs(30);
+/// one before it may be done while this one is being parked, and then says so to nobody.
+const LANE_LOOK: Duration = Duration::from_secs(1);
