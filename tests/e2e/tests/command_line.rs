@@ -1,7 +1,7 @@
 //! `docs/cli.md`, typed from its first command to its last.
 
 use serde_json::Value;
-use workmanager_tests_e2e::{Server, Shell, doc_blocks::block};
+use workmanager_tests_e2e::{Server, Shell, doc_blocks::block, eventually};
 
 fn version(server: &Server) -> Value {
     server.call("GET", "/v1/workers/orders", &Value::Null).expect(200).json()["version"].clone()
@@ -16,6 +16,11 @@ fn every_command_of_the_page_does_what_the_page_says() {
     shell.shows(&block("cli-publish"), &["order-1"]);
     shell.shows(&block("cli-tail"), &["12", "5"]);
     shell.shows(&block("cli-invoke"), &["4"]);
+    shell.types(&block("cli-explain-event"));
+    eventually("the event is finished", || {
+        let answer = shell.server.call("GET", "/v1/events/order-4711", &Value::Null);
+        (answer.status == 200 && answer.json()["events"][0]["state"] == "Finished").then_some(())
+    });
     shell.shows(&block("cli-explain"), &["event order-4711", "accepted on topic `orders`"]);
     shell.types(&block("cli-logs"));
     shell.types(&block("cli-dead-letters"));

@@ -85,7 +85,7 @@ impl Event {
         let mut lines = vec![format!("event {} ({}) from {}", style.bold(&id), known(&self.kind), known(&self.source))];
         match self.accepted_at {
             Some(at) => lines.push(format!("accepted on topic `{}` at {at}", known(&self.topic))),
-            None => lines.push(format!("on topic `{}`: it is being delivered now", known(&self.topic))),
+            None => lines.push(format!("accepted on topic `{}`, and being delivered now", known(&self.topic))),
         }
         if let (Some(from), Some(to)) = (self.accepted_at, self.finished_at) {
             lines.push(format!("every worker was done with it after {}", short(to.since(from))));
