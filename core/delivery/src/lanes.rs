@@ -36,6 +36,12 @@ pub(crate) struct Lanes {
     rows: Mutex<HashMap<(WorkerId, Box<str>), Row>>,
 }
 
+impl Row {
+    fn is_turn(&self, turn: &Turn) -> bool {
+        !self.turns.contains(turn) || self.turns.first() == Some(turn)
+    }
+}
+
 /// In which lane of `worker` the event goes.
 pub(crate) fn lane(worker: &Worker, event: &Event) -> Lane {
     match worker.ordering {
@@ -76,14 +82,26 @@ impl Lanes {
         row.turns.first().filter(|_| was_first).cloned()
     }
 
-    /// Waits for one's turn. Who is not in line has it at once.
+    /// Whether it is one's turn. Who is not in line has it at once.
+    pub(crate) fn is_turn(&self, worker: WorkerId, lane: &Lane, turn: &Turn) -> bool {
+        let Lane::Key(key) = lane else { return true };
+        self.rows().get(&(worker, key.clone())).is_none_or(|row| row.is_turn(turn))
+    }
+
+    /// Whose turn it is in each lane.
+    pub(crate) fn first(&self) -> Vec<(WorkerId, Turn)> {
+        let rows = self.rows();
+        rows.iter().filter_map(|((worker, _), row)| Some((*worker, row.turns.first()?.clone()))).collect()
+    }
+
+    /// Waits for one's turn.
     pub(crate) async fn turn(&self, worker: WorkerId, lane: &Lane, turn: &Turn) {
         let Lane::Key(key) = lane else { return };
         let name = (worker, key.clone());
         loop {
             let moved = {
                 let rows = self.rows();
-                match rows.get(&name).filter(|row| row.turns.contains(turn) && row.turns.first() != Some(turn)) {
+                match rows.get(&name).filter(|row| !row.is_turn(turn)) {
                     None => return,
                     // Registered before the lock is given back, so that no move is missed.
                     Some(row) => row.moved.clone().notified_owned(),

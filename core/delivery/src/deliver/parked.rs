@@ -54,9 +54,13 @@ impl Deliveries {
             }
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(self.lot.len()),
+                None => break,
             }
         }
+        for (worker, turn) in self.lanes.first() {
+            turn.id.iter().for_each(|id| self.lot.unblock(id, worker));
+        }
+        Ok(self.lot.len())
     }
 
     fn take_in(&self, key: &Key, parked: &Parked) {

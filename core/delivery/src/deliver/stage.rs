@@ -127,6 +127,11 @@ impl Stage<'_> {
         self.redrive.map_or(self.delivery.accepted_at, |redrive| redrive.at)
     }
 
+    /// From when no attempt may start any more.
+    fn end(&self, member: &Member) -> Timestamp {
+        self.born_at().plus(member.worker.limits.max_age.0)
+    }
+
     /// Why no attempt may start, if so.
     fn refusal(&self, member: &Member) -> Option<Reason> {
         policy::refuse(&self.delivery.event, self.now().since(self.born_at()), &member.worker.limits)
@@ -161,7 +166,11 @@ impl Stage<'_> {
     async fn place(&self, state: &mut State) -> Result<Step<Place>, IllegalStep> {
         loop {
             let Some(member) = self.member() else { return Ok(Step::End(End::Deleted)) };
-            let ready = if member.is_running() { self.ready().await } else { self.stopped(state, &member).await? };
+            if let Some(reason) = self.refusal(&member) {
+                return Ok(Step::End(End::Refused(member, reason)));
+            }
+            let ready =
+                if member.is_running() { self.ready(&member).await } else { self.stopped(state, &member).await? };
             if let Step::End(end) = ready {
                 return Ok(Step::End(end));
             }
@@ -174,19 +183,16 @@ impl Stage<'_> {
     }
 
     /// Waits for the worker's pause to end, and for the event's turn.
-    async fn ready(&self) -> Step<()> {
-        match self.take_turn().await {
+    async fn ready(&self, member: &Member) -> Step<()> {
+        match self.take_turn(member).await {
             Step::On(()) => self.pause().await,
             end @ Step::End(_) => end,
         }
     }
 
-    async fn stopped(&self, state: &mut State, member: &Arc<Member>) -> Result<Step<()>, IllegalStep> {
-        if let Some(reason) = self.refusal(member) {
-            return Ok(Step::End(End::Refused(member.clone(), reason)));
-        }
+    async fn stopped(&self, state: &mut State, member: &Member) -> Result<Step<()>, IllegalStep> {
         if self.may_park() {
-            return Ok(Step::End(End::Park(ParkReason::Stopped, self.born_at().plus(member.worker.limits.max_age.0))));
+            return Ok(Step::End(End::Park(ParkReason::Stopped, self.end(member))));
         }
         *state = state.clone().step(Input::Park(ParkReason::Stopped), self.now())?;
         let step = match self.running().await {

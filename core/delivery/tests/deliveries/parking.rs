@@ -242,6 +242,29 @@ async fn events_of_one_lane_keep_their_order_over_a_failure_and_a_restart() {
 }
 
 #[tokio::test]
+async fn who_waits_for_its_turn_in_the_lot_takes_nobodys_place() {
+    let scene = Scene::parking().await;
+    scene.worker("here", |_| {});
+    let ordered = |worker: &mut workmanager_core_domain::Worker| worker.ordering = Ordering::PartitionKey;
+    scene.worker("a", |worker| {
+        ordered(worker);
+        worker.desired = Desired::Stopped;
+    });
+    for id in ["1", "2", "3"] {
+        assert_eq!(scene.run(order(id).with("partitionkey", "k").build().unwrap()).await, Ending::Parked);
+    }
+    scene.target.script("a", [boom(), boom()]);
+    scene.worker("a", ordered);
+    // One after another: none waits for another to end.
+    while !scene.parked().await.is_empty() {
+        scene.resume().await;
+    }
+    let seen = scene.target.seen();
+    let order: Vec<_> = seen.iter().filter(|seen| seen.worker == "a").map(|seen| seen.event.id()).collect();
+    assert_eq!(order, ["1", "1", "1", "2", "3"]);
+}
+
+#[tokio::test]
 async fn members_of_a_group_run_one_at_a_time_under_a_growing_epoch() {
     let scene = Scene::parking().await;
     for name in ["a", "b"] {

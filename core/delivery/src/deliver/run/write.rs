@@ -165,7 +165,12 @@ impl<'d> Run<'d> {
         }
         match (write.kind, &write.left, key) {
             (Kind::Transfer, _, Some(key)) => lot.keep_running(key),
-            (_, Some(Left::There(parked)), Some(key)) => lot.keep(key, parked, self.deliveries.clocks()),
+            (_, Some(Left::There(parked)), Some(key)) => {
+                lot.keep(key, parked, self.deliveries.clocks());
+                // The one before it may have been done while it was being parked.
+                let is_turn = |leg: &&super::Leg| self.deliveries.lanes.is_turn(leg.id, &leg.lane, &self.turn);
+                self.legs.iter().filter(is_turn).for_each(|leg| lot.unblock(&key.id, leg.id));
+            }
             (_, Some(Left::Gone), Some(key)) => lot.release(key),
             (_, None, _) | (_, _, None) => {}
         }

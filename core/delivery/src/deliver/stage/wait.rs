@@ -77,12 +77,19 @@ impl Stage<'_> {
         snapshot.on(&self.delivery.topic).iter().filter(|member| member.is_running()).count() > 1
     }
 
-    /// Waits for the event's turn in its lane.
-    pub(super) async fn take_turn(&self) -> Step<()> {
+    /// Waits for the event's turn in its lane. In the lot it waits without a place: whoever is before it
+    /// may need that one, and tells it when it is done.
+    pub(super) async fn take_turn(&self, member: &Member) -> Step<()> {
+        let patience = async {
+            match self.origin {
+                Origin::Bus(_) => self.overtime().await,
+                Origin::Parked => {}
+            }
+        };
         tokio::select! {
             biased;
             () = self.deliveries.lanes.turn(self.worker, &self.lane, &self.turn) => Step::On(()),
-            () = self.overtime() => self.park(ParkReason::LaneBusy, LANE_LOOK),
+            () = patience => Step::End(End::Park(ParkReason::LaneBusy, self.end(member))),
             () = self.closing.cancelled() => Step::End(End::Cut),
         }
     }
@@ -142,7 +149,3 @@ impl Stage<'_> {
         }
     }
 }
-
-/// How long a delivery waits for its turn in the lot before somebody looks whether it has come: the
-/// one before it may be done while this one is being parked, and then says so to nobody.
-const LANE_LOOK: Duration = Duration::from_secs(1);
