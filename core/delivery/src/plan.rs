@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use workmanager_core_domain::{Event, attempt::Lane, event_record::MismatchReason, parked::ParkReason};
+use workmanager_core_domain::{Event, event_record::MismatchReason};
 
 use crate::{
     filter::Input,
@@ -14,14 +14,11 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// It gets the event.
-    Matched {
-        /// Among which of its deliveries the order is kept.
-        lane: Lane,
-    },
+    Matched,
     /// The event is not for it.
     NotMatched(MismatchReason),
-    /// It owns the event and cannot take it now.
-    Parked(ParkReason),
+    /// It gets the event once it runs.
+    Stopped,
 }
 
 /// A member and what the event means for it.
@@ -43,20 +40,17 @@ pub fn plan(event: &Event, members: &[Arc<Member>]) -> Vec<Planned> {
 }
 
 fn decide(input: &Input<'_>, member: &Member) -> Decision {
-    let (decision, result) = if !member.is_running() {
-        (Decision::Parked(ParkReason::Stopped), Match::Stopped)
-    } else {
-        match filter(input, &member.filter) {
-            // No worker can ask for an order yet.
-            None => (Decision::Matched { lane: Lane::None }, Match::Matched),
-            Some(reason) => {
-                let result = match reason {
-                    MismatchReason::FilterFalse { .. } => Match::FilterFalse,
-                    MismatchReason::FilterFailed { .. } => Match::FilterFailed,
-                };
-                (Decision::NotMatched(reason), result)
-            }
+    let (decision, result) = match filter(input, &member.filter) {
+        Some(reason) => {
+            let result = match reason {
+                MismatchReason::FilterFalse { .. } => Match::FilterFalse,
+                MismatchReason::FilterFailed { .. } => Match::FilterFailed,
+            };
+            (Decision::NotMatched(reason), result)
         }
+        None if member.is_running() => (Decision::Matched, Match::Matched),
+        // What its filter refuses is not kept for it.
+        None => (Decision::Stopped, Match::Stopped),
     };
     metrics::matched(result);
     decision

@@ -108,6 +108,19 @@ async fn a_stopped_workers_events_wait_for_its_start() {
 }
 
 #[tokio::test]
+async fn what_a_stopped_workers_filter_refuses_is_not_kept_for_it() {
+    let scene = Scene::parking().await;
+    scene.worker("here", |_| {});
+    scene.worker("stopped", |worker| {
+        worker.desired = Desired::Stopped;
+        worker.filter = Some("event.type == \"none\"".into());
+    });
+    assert_eq!(scene.run(event("1")).await, Ending::Acknowledged);
+    assert!(matches!(scene.state("1", "stopped").await, TrackState::NotMatched { .. }));
+    assert!(scene.parked().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_stopped_workers_events_are_given_up_when_they_are_too_many_or_too_old() {
     let scene = Scene::parking().await;
     scene.worker("here", |_| {});

@@ -52,7 +52,7 @@ impl Run<'_> {
                     self.legs.push(self.leg(worker, state, None));
                 }
             }
-            (None, Decision::Matched { .. }) => {
+            (None, Decision::Matched) => {
                 self.ledger.record.workers.insert(worker.id, record::open(worker));
                 self.legs.push(self.leg(worker, State::Matched { tries: Tries::default() }, None));
             }
@@ -61,7 +61,7 @@ impl Run<'_> {
                 self.ledger.record.workers.insert(worker.id, Track { state, ..record::open(worker) });
                 return Ok(true);
             }
-            (None, Decision::Parked(_)) => {
+            (None, Decision::Stopped) => {
                 self.ledger.record.workers.insert(worker.id, record::open(worker));
                 self.legs.push(self.leg(worker, State::Matched { tries: Tries::default() }, None));
                 if !self.deliveries.lot.keeps_for(worker.id) {
