@@ -30,7 +30,7 @@ mod stage;
 
 use std::{sync::Arc, time::Duration};
 
-use berth::{Berth, Stored};
+use berth::Berth;
 use in_flight::{Entry, InFlight};
 use ledger::{Found, Ledger};
 use line::Line;
@@ -44,7 +44,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug_span, error, warn};
 use workmanager_core_domain::{
     Event, EventRecord, Outcome, Topic, Worker, WorkerId,
-    ports::{Bus, Clock, Collection, Delivery, Ids, Key, Records},
+    parked::Parked,
+    ports::{Bus, Clock, Collection, Delivery, Ids, Key, Records, Revision},
     units::Span,
 };
 use workmanager_core_kit::field;
@@ -152,8 +153,9 @@ pub enum Pending {
 enum Source {
     /// The bus.
     Bus,
-    /// The lot, because the time of one worker's part has come.
-    Lot { key: Key, due: WorkerId },
+    /// The lot, because the time of one worker's part has come. What was read of it may be older than what
+    /// is there when the delivery's turn comes; the first write tells.
+    Lot { key: Key, due: WorkerId, parked: Box<Parked>, revision: Revision },
 }
 
 /// Makes deliveries. One for all topics of a process.
@@ -235,7 +237,6 @@ impl Deliveries {
             Ending::Pending(_) => End::Pending,
         };
         metrics::ended(end, self.ports.clock.monotonic().saturating_sub(begun));
-        metrics::parked_now(self.lot.len());
         drop(room);
         ending
     }
@@ -275,16 +276,9 @@ impl Deliveries {
         let until = Instant::now() + self.settings.parking.budget;
         let (berth, taken_up) = match source {
             Source::Bus => (Berth::of_bus(), None),
-            Source::Lot { key, due } => match self.read_parked(&key, closing).await {
-                Ok(Stored::There(parked, revision)) => {
-                    (Berth::of_parked(key, parked.clone(), revision), Some((parked, due)))
-                }
-                Ok(Stored::Nothing | Stored::Unknown) => {
-                    self.lot.release(&key);
-                    return Ok(Ending::Acknowledged);
-                }
-                Err(_) => return Ok(Ending::Pending(Pending::Closing)),
-            },
+            Source::Lot { key, due, parked, revision } => {
+                (Berth::of_parked(key, parked.clone(), revision), Some((parked, due)))
+            }
         };
         let key = Key::new(Collection::Event, key);
         let Ok(found) = self.read(&key, closing).await else { return Ok(Ending::Pending(Pending::Closing)) };

@@ -19,7 +19,7 @@ use workmanager_core_domain::{
     ports::{Collection, Key},
 };
 
-use crate::roster::Roster;
+use crate::{metrics, roster::Roster};
 
 /// How parking is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,17 @@ impl Lot {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes the index, and has it looked at.
+    fn change(&self, change: impl FnOnce(&mut Index)) {
+        let count = {
+            let mut index = self.index();
+            change(&mut index);
+            index.len()
+        };
+        metrics::parked_now(count);
+        self.wake.notify_one();
+    }
+
     /// The key under which the delivery of `event` on `topic` is parked.
     pub(crate) fn key(&self, topic: &Topic, event: &Event) -> Key {
         self.key_of(topic, event.source(), event.id())
@@ -116,31 +127,27 @@ impl Lot {
     /// A delivery is parked, or parked anew: nobody runs it now.
     pub(crate) fn keep(&self, key: &Key, parked: &Parked, clocks: Clocks) {
         let holds = parked.workers.iter().map(|(worker, hold)| (*worker, Wait::of(hold, clocks)));
-        self.index().put(&key.id, holds);
-        self.wake.notify_one();
+        self.change(|index| index.put(&key.id, holds));
     }
 
     /// A delivery is parked while it goes on here.
     pub(crate) fn keep_running(&self, key: &Key) {
-        self.index().put_running(&key.id);
+        self.change(|index| index.put_running(&key.id));
     }
 
     /// A delivery is not parked any more.
     pub(crate) fn release(&self, key: &Key) {
-        self.index().remove(&key.id);
-        self.wake.notify_one();
+        self.change(|index| index.remove(&key.id));
     }
 
     /// What could not be run now is tried again later.
     pub(crate) fn again(&self, key: &Key, worker: WorkerId, at: Duration) {
-        self.index().put(&key.id, [(worker, Wait::Time(at))]);
-        self.wake.notify_one();
+        self.change(|index| index.put(&key.id, [(worker, Wait::Time(at))]));
     }
 
     /// An earlier event of a lane is done: the next may go on.
     pub(crate) fn unblock(&self, id: &str, worker: WorkerId) {
-        self.index().unblock(id, worker);
-        self.wake.notify_one();
+        self.change(|index| index.unblock(id, worker));
     }
 
     /// Waits for the next delivery whose time has come, and takes it. Cancel-safe.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use workmanager_core_domain::{
     WorkerId, document,
-    event::InvalidEvent,
     parked::{Hold, Parked},
     ports::{Delivery, Expect, Key, Put, Removal, Revision, Settlement},
 };
 
+use super::run::Mistake;
 use crate::{lot::Lot, record};
 
 /// What the store has under the delivery's parked key.
@@ -77,7 +77,7 @@ impl Berth {
         delivery: &Delivery,
         holds: BTreeMap<WorkerId, Hold>,
         is_ours: impl Fn(&WorkerId, &Hold) -> bool,
-    ) -> Result<Left, Error> {
+    ) -> Result<Left, Mistake> {
         let key = self.key(lot, delivery);
         let (known, expect) = match &self.stored {
             Stored::There(parked, revision) => (Some(parked), Expect::Revision(*revision)),
@@ -109,13 +109,4 @@ impl Berth {
         settlement.puts.push(Put { key, value, expect });
         Ok(Left::There(Box::new(parked)))
     }
-}
-
-/// A parked delivery cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    #[error(transparent)]
-    Encode(#[from] serde_json::Error),
-    #[error(transparent)]
-    Event(#[from] InvalidEvent),
 }

@@ -17,7 +17,7 @@ use super::{
     berth::Stored,
     ledger::{Found, Outgoing, What},
     run::{Mistake, Next, Run},
-    stage::{Attempted, End},
+    stage::{Attempted, End, born_at},
 };
 use crate::{
     metrics::{self, Route as Way},
@@ -76,8 +76,7 @@ impl Run<'_> {
         {
             record::push(&mut track.attempts, record::attempt(id, number, version, &report));
         }
-        let born_at = self.legs[leg].redrive.map_or(self.delivery.accepted_at, |redrive| redrive.at);
-        let age = ports.clock.now().since(born_at);
+        let age = ports.clock.now().since(born_at(self.delivery, self.legs[leg].redrive));
         let backoff = &self.deliveries.settings.backoff;
         match policy::decide(&report.outcome, tries, age, &worker.limits, backoff, self.deliveries.jitter()) {
             Verdict::Settle => self.done(leg, report)?,

@@ -123,8 +123,8 @@ impl Deliveries {
     /// what is not done then stays in the lot.
     pub async fn resume(&self, due: Due, room: Room, closing: &CancellationToken) -> Ending {
         let Due { key, worker } = due;
-        let parked = match self.read_parked(&key, closing).await {
-            Ok(Stored::There(parked, _)) => parked,
+        let (parked, revision) = match self.read_parked(&key, closing).await {
+            Ok(Stored::There(parked, revision)) => (parked, revision),
             Ok(Stored::Nothing | Stored::Unknown) => {
                 self.lot.release(&key);
                 return Ending::Acknowledged;
@@ -132,7 +132,7 @@ impl Deliveries {
             Err(_) => return Ending::Pending(Pending::Closing),
         };
         let again = |lot: &crate::lot::Lot| lot.again(&key, worker, self.ports.clock.monotonic().saturating_add(PAUSE));
-        let event = match from_structured(&parked.event.into()) {
+        let event = match from_structured(&parked.event.clone().into()) {
             Ok(event) => Arc::new(event),
             Err(error) => {
                 warn!("the event of parked delivery `{key}` cannot be read: {error}");
@@ -140,10 +140,10 @@ impl Deliveries {
                 return Ending::Pending(Pending::Broken);
             }
         };
-        let Parked { topic, accepted_at, position, .. } = *parked;
-        let token = DeliveryToken(position);
+        let (topic, accepted_at, token) = (parked.topic.clone(), parked.accepted_at, DeliveryToken(parked.position));
         let delivery = Delivery { token, topic, event, accepted_at, redelivered: true };
-        let ending = self.make(&delivery, Source::Lot { key: key.clone(), due: worker }, room, closing).await;
+        let source = Source::Lot { key: key.clone(), due: worker, parked, revision };
+        let ending = self.make(&delivery, source, room, closing).await;
         match ending {
             Ending::Acknowledged | Ending::Duplicate | Ending::Parked => {}
             // The program stops, and the lot with it.

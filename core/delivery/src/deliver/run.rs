@@ -19,7 +19,7 @@ use write::{Write, Writing, Written};
 
 use super::{
     Deliveries, Ending, Pending,
-    berth::{self, Berth},
+    berth::Berth,
     ledger::Ledger,
     settle::{Closing, Settled},
     stage::{End, Origin, Stage},
@@ -39,15 +39,6 @@ pub(super) enum Mistake {
     Encode(#[from] serde_json::Error),
     #[error("the event cannot be written as a structured event: {0}")]
     Event(#[from] InvalidEvent),
-}
-
-impl From<berth::Error> for Mistake {
-    fn from(error: berth::Error) -> Self {
-        match error {
-            berth::Error::Encode(error) => Self::Encode(error),
-            berth::Error::Event(error) => Self::Event(error),
-        }
-    }
 }
 
 /// One worker's part.

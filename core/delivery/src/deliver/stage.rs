@@ -122,19 +122,18 @@ impl Stage<'_> {
         self.deliveries.ports.clock.now()
     }
 
-    /// From when the event's age counts.
-    pub(super) fn born_at(&self) -> Timestamp {
-        self.redrive.map_or(self.delivery.accepted_at, |redrive| redrive.at)
-    }
-
     /// From when no attempt may start any more.
     fn end(&self, member: &Member) -> Timestamp {
-        self.born_at().plus(member.worker.limits.max_age.0)
+        born_at(self.delivery, self.redrive).plus(member.worker.limits.max_age.0)
     }
 
     /// Why no attempt may start, if so.
     fn refusal(&self, member: &Member) -> Option<Reason> {
-        policy::refuse(&self.delivery.event, self.now().since(self.born_at()), &member.worker.limits)
+        policy::refuse(
+            &self.delivery.event,
+            self.now().since(born_at(self.delivery, self.redrive)),
+            &member.worker.limits,
+        )
     }
 
     /// Whether it may be kept for later. If not, it waits where it is.
@@ -249,6 +248,11 @@ impl Stage<'_> {
     fn park<T>(&self, reason: ParkReason, wait: Duration) -> Step<T> {
         Step::End(End::Park(reason, self.now().plus(wait)))
     }
+}
+
+/// From when an event's age counts.
+pub(super) fn born_at(delivery: &Delivery, redrive: Option<Redrive>) -> Timestamp {
+    redrive.map_or(delivery.accepted_at, |redrive| redrive.at)
 }
 
 /// How often a group's lease is looked at while another replica holds it.

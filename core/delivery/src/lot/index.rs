@@ -150,8 +150,10 @@ impl Index {
 
     /// Time has passed, and workers may have been started, stopped or deleted.
     pub(crate) fn advance(&mut self, now: Duration, snapshot: &Snapshot) {
-        while let Some((_, worker, id)) = self.timed.first().filter(|(at, ..)| *at <= now).cloned() {
-            self.ready(&id, worker);
+        while self.timed.first().is_some_and(|(at, ..)| *at <= now) {
+            if let Some((_, worker, id)) = self.timed.pop_first() {
+                self.ready(&id, worker);
+            }
         }
         let started = |worker: &WorkerId| snapshot.get(*worker).is_none_or(|member| member.is_running());
         let workers: Vec<_> = self.stopped.keys().filter(|worker| started(worker)).copied().collect();

@@ -146,7 +146,6 @@ impl Run<'_> {
         let route = record::Route::Publish(pending.topic.clone());
         let state = TrackState::Done { reply: Some(record::reply(&reply, &route)) };
         self.ledger.mark(self.legs[leg].id, state);
-        self.ledger.touch();
         let what = What::Reply { topic: Some(pending.topic.clone()), reply: reply.clone() };
         self.ledger.send(Outgoing { worker: self.legs[leg].worker.clone(), what });
         self.legs[leg].state = State::ReplyPending { reply };
