@@ -2,19 +2,22 @@
 //! taken up where it was.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 use uuid::Uuid;
 use workmanager_core_domain::{
     Digest, Timestamp,
-    document::Document,
+    document::{self, Document},
     ports::{Collection, Expect, Revision},
 };
+use workmanager_core_kit::chain;
 
 use super::{
     App, Error,
@@ -195,26 +198,23 @@ impl App {
     /// # Errors
     /// The store's.
     pub async fn sweep_claims(&self) -> Result<usize, Error> {
-        const PAGE: usize = 500;
-        let (records, now, mut swept, mut after) = (&self.parts.records, self.parts.clock.now(), 0, None);
-        loop {
-            let page = records.page(Collection::Claim, "", after.as_deref(), PAGE).await?;
-            for record in page.records {
-                let claim = workmanager_core_domain::document::decode::<ClaimRecord>(&record.value);
-                if claim.is_ok_and(|claim| now.since(claim.at) <= self.parts.settings.claim_life) {
-                    continue;
+        let (records, now, mut swept) = (&*self.parts.records, self.parts.clock.now(), 0);
+        let mut pages = pin!(store::pages(records, Collection::Claim, None));
+        while let Some(page) = pages.try_next().await? {
+            for record in page {
+                match document::decode::<ClaimRecord>(&record.value) {
+                    Ok(claim) if now.since(claim.at) <= self.parts.settings.claim_life => continue,
+                    Ok(_) => {}
+                    Err(damage) => warn!("a damaged idempotency claim is removed: {}", chain(&damage)),
                 }
                 let expect = Expect::Revision(record.revision);
-                match store::delete::<ClaimRecord>(&**records, &record.id, expect).await {
+                match store::delete::<ClaimRecord>(records, &record.id, expect).await {
                     Err(error) if !is_conflict(&error) => return Err(error),
                     Ok(()) | Err(_) => swept += 1,
                 }
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(swept),
-            }
         }
+        Ok(swept)
     }
 }
 

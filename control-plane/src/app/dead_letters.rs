@@ -1,5 +1,8 @@
 //! Events that failed for good: looked at, sent round again, given up.
 
+use std::pin::pin;
+
+use futures_util::TryStreamExt as _;
 use workmanager_core_domain::{
     DeadLetterId, Timestamp, Version, WorkerId,
     dead_letter::{DeadLetter, Reason},
@@ -53,17 +56,12 @@ impl App {
     ///
     /// # Errors
     /// `NoWorker` of the filter, or the store's.
-    pub async fn letters(
-        &self,
-        filter: &LetterFilter,
-        limit: usize,
-        mut after: Option<String>,
-    ) -> Result<Letters, Error> {
+    pub async fn letters(&self, filter: &LetterFilter, limit: usize, after: Option<String>) -> Result<Letters, Error> {
         let worker = filter.worker.as_deref().map(|worker| self.worker_of(worker)).transpose()?;
         let (mut found, mut size) = (Vec::new(), 0);
-        loop {
-            let page = self.parts.records.page(Collection::DeadLetter, "", after.as_deref(), PAGE).await?;
-            for record in page.records {
+        let mut pages = pin!(store::pages(&*self.parts.records, Collection::DeadLetter, after.map(Into::into)));
+        while let Some(page) = pages.try_next().await? {
+            for record in page {
                 // Damage is for the quarantine to tell.
                 let Ok(letter) = document::decode::<DeadLetter>(&record.value) else { continue };
                 if !filter.lets_through(&letter, worker) {
@@ -76,11 +74,8 @@ impl App {
                     return Ok(Letters { letters: found, next: Some(id) });
                 }
             }
-            match page.next {
-                Some(next) => after = Some(next.into()),
-                None => return Ok(Letters { letters: found, next: None }),
-            }
         }
+        Ok(Letters { letters: found, next: None })
     }
 
     fn worker_of(&self, reference: &str) -> Result<WorkerId, Error> {
@@ -112,7 +107,7 @@ impl App {
         let letter = self.letter(id).await?;
         let pinned = self.pinned(&letter, version).await?;
         if !dry_run {
-            self.send_round(&letter, pinned).await?;
+            self.send_round(letter.letter.worker, letter.letter.id, pinned).await?;
         }
         Ok(letter)
     }
@@ -124,21 +119,34 @@ impl App {
     /// # Errors
     /// As of [`App::redrive`]; those before the one that failed are on their way.
     pub async fn redrive_all(&self, filter: &LetterFilter, dry_run: bool) -> Result<(Vec<DeadLetterId>, bool), Error> {
-        let (mut sent, mut after) = (Vec::new(), None);
+        let (letters, more) = self.named_by(filter, |letter| letter.worker.is_some()).await?;
+        let mut sent = Vec::new();
+        for (worker, id) in letters {
+            let done = if dry_run { Ok(()) } else { self.send_round(worker, id, None).await };
+            match done {
+                Ok(()) => sent.push(id),
+                // Somebody else was first.
+                Err(Error::NoLetter { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((sent, more))
+    }
+
+    /// The letters that `filter` and `wanted` let through, some thousand at most, and whether there are more.
+    async fn named_by(
+        &self,
+        filter: &LetterFilter,
+        wanted: impl Fn(&Letter) -> bool,
+    ) -> Result<(Vec<(WorkerId, DeadLetterId)>, bool), Error> {
+        let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = self.letters(filter, PAGE, after).await?;
-            for letter in page.letters.iter().filter(|letter| letter.worker.is_some()) {
-                let done = if dry_run { Ok(()) } else { self.send_round(letter, None).await };
-                match done {
-                    Ok(()) => sent.push(letter.letter.id),
-                    // Somebody else was first.
-                    Err(Error::NoLetter { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
+            let letters = page.letters.iter().filter(|letter| wanted(letter));
+            found.extend(letters.map(|letter| (letter.letter.worker, letter.letter.id)));
             match page.next {
-                Some(next) if sent.len() < MOST => after = Some(next),
-                more => return Ok((sent, more.is_some())),
+                Some(next) if found.len() < MOST => after = Some(next),
+                more => return Ok((found, more.is_some())),
             }
         }
     }
@@ -154,11 +162,11 @@ impl App {
     }
 
     /// One at a time for a worker, so that no letter is sent round twice.
-    async fn send_round(&self, letter: &Letter, version: Option<Pinned>) -> Result<(), Error> {
-        let (app, letter) = (self.clone(), letter.letter.clone());
+    async fn send_round(&self, worker: WorkerId, id: DeadLetterId, version: Option<Pinned>) -> Result<(), Error> {
+        let app = self.clone();
         self.to_the_end(async move {
-            let _sending = app.lock(letter.worker).await;
-            app.letter(&letter.id.to_string()).await?;
+            let _sending = app.lock(worker).await;
+            let letter = app.letter(&id.to_string()).await?.letter;
             Ok(app.parts.router.redrive(&letter, version).await?)
         })
         .await
@@ -179,21 +187,14 @@ impl App {
     /// # Errors
     /// The store's; those before are gone.
     pub async fn give_up_all(&self, filter: &LetterFilter, dry_run: bool) -> Result<(Vec<DeadLetterId>, bool), Error> {
-        let (mut gone, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.letters(filter, PAGE, after).await?;
-            for letter in &page.letters {
-                if !dry_run {
-                    let id = letter.letter.id.to_string();
-                    store::delete::<DeadLetter>(&*self.parts.records, &id, Expect::Any).await?;
-                }
-                gone.push(letter.letter.id);
-            }
-            match page.next {
-                Some(next) if gone.len() < MOST => after = Some(next),
-                more => return Ok((gone, more.is_some())),
+        let (letters, more) = self.named_by(filter, |_| true).await?;
+        let gone: Vec<_> = letters.into_iter().map(|(_, id)| id).collect();
+        if !dry_run {
+            for id in &gone {
+                store::delete::<DeadLetter>(&*self.parts.records, &id.to_string(), Expect::Any).await?;
             }
         }
+        Ok((gone, more))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use metrics::counter;
 use tracing::{error, warn};
 use workmanager_core_delivery::{Roster, quarantine::quarantine};
@@ -19,9 +20,6 @@ use super::{
     name::NameClaim,
     store::{self, is_conflict},
 };
-
-/// Records read at once.
-const PAGE: usize = 1000;
 
 /// What was found.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +41,7 @@ pub struct Loaded {
 pub async fn load(records: &dyn Records, roster: &Roster, clock: &dyn Clock) -> Result<Loaded, Error> {
     let mut loaded = Loaded::default();
     let mut workers: Vec<(Worker, Revision)> = Vec::new();
-    for Record { id, value, revision } in all(records, Collection::Worker).await? {
+    for Record { id, value, revision } in store::pages(records, Collection::Worker, None).try_concat().await? {
         match document::decode::<Worker>(&value) {
             Ok(worker) if worker.id.to_string() == *id => workers.push((worker, revision)),
             Ok(worker) => {
@@ -75,18 +73,6 @@ async fn unreadable(
     loaded.unreadable.push(id.into());
 }
 
-async fn all(records: &dyn Records, collection: Collection) -> Result<Vec<Record>, Error> {
-    let (mut found, mut after) = (Vec::new(), None);
-    loop {
-        let page = records.page(collection, "", after.as_deref(), PAGE).await?;
-        found.extend(page.records);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(found),
-        }
-    }
-}
-
 /// Every worker has its name, and nobody else has one: a claim without its worker was left behind by
 /// a create, a rename or a delete that did not come to its end.
 async fn repair_names(
@@ -98,7 +84,7 @@ async fn repair_names(
     let mut wanted: HashMap<&str, WorkerId> =
         workers.iter().map(|(worker, _)| (worker.name.as_str(), worker.id)).collect();
     let mut repaired = 0;
-    for Record { id: name, value, revision } in all(records, Collection::Name).await? {
+    for Record { id: name, value, revision } in store::pages(records, Collection::Name, None).try_concat().await? {
         let holder = document::decode::<NameClaim>(&value).ok().map(|claim| claim.worker);
         if let Some(worker) = wanted.get(&*name) {
             if holder == Some(*worker) {

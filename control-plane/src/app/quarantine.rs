@@ -7,7 +7,10 @@
 mod inspect;
 mod restore;
 
+use std::pin::pin;
+
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use tracing::warn;
 use workmanager_core_delivery::quarantine::quarantine;
 use workmanager_core_domain::{
@@ -23,9 +26,6 @@ use super::{
     name::NameClaim,
     store::{self, Stored},
 };
-
-/// Entries read at once.
-const PAGE: usize = 500;
 
 /// One entry.
 #[derive(Debug, Clone)]
@@ -96,21 +96,18 @@ impl App {
     /// The store's.
     pub async fn quarantine(&self) -> Result<Vec<Entry>, Error> {
         self.inspect().await?;
-        let (mut entries, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.parts.records.page(Collection::Quarantine, "", after.as_deref(), PAGE).await?;
-            for record in page.records {
+        let mut entries = Vec::new();
+        let mut pages = pin!(store::pages(&*self.parts.records, Collection::Quarantine, None));
+        while let Some(page) = pages.try_next().await? {
+            for record in page {
                 let id = record.id.to_string();
                 let mut quarantined = self.entry_of(record);
                 let repairable = self.can_repair(&quarantined).await?;
                 let size = std::mem::take(&mut quarantined.bytes).len();
                 entries.push(Entry { id, quarantined, size, repairable });
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(entries),
-            }
         }
+        Ok(entries)
     }
 
     /// Reads a record that somebody asked for. One that cannot be read is kept aside, and the answer

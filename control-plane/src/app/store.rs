@@ -1,11 +1,15 @@
 //! Records as what they are.
 
+use futures_util::{Stream, stream};
 use workmanager_core_domain::{
     document::{self, Document},
-    ports::{Expect, Key, Records, Revision, StoreError},
+    ports::{Collection, Expect, Key, Record, Records, Revision, StoreError},
 };
 
 use super::{Error, quarantine};
+
+/// Records read at once.
+const PAGE: usize = 500;
 
 /// A record and its revision.
 #[derive(Debug, Clone)]
@@ -20,6 +24,28 @@ pub(super) async fn get<T: Document>(records: &dyn Records, id: &str) -> Result<
     let Some(record) = records.get(&key).await? else { return Ok(None) };
     let value = document::decode(&record.value).map_err(|source| Error::Damaged { key: key.to_string(), source })?;
     Ok(Some(Stored { value, revision: record.revision }))
+}
+
+/// Every page of a collection after the id `after`, in the order of ids. Each is read when it is asked for.
+pub(super) fn pages(
+    records: &dyn Records,
+    collection: Collection,
+    after: Option<Box<str>>,
+) -> impl Stream<Item = Result<Vec<Record>, Error>> {
+    stream::try_unfold((after, More::Yes), move |(after, more)| async move {
+        if more == More::No {
+            return Ok(None);
+        }
+        let page = records.page(collection, "", after.as_deref(), PAGE).await?;
+        let more = if page.next.is_some() { More::Yes } else { More::No };
+        Ok(Some((page.records, (page.next, more))))
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum More {
+    Yes,
+    No,
 }
 
 /// Writes a record. When the store does not say in time whether it did, the record is read back.

@@ -37,16 +37,23 @@ struct Page<'a> {
     next_cursor: Option<String>,
 }
 
-/// A letter in a list.
+/// What every view of a letter has.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Body<'a> {
+struct Head<'a> {
     id: DeadLetterId,
     worker: WorkerBody<'a>,
     topic: &'a str,
     reason: &'static str,
     message: &'a str,
     at: Timestamp,
+}
+
+/// A letter in a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
     event_id: Option<String>,
     event_source: Option<String>,
     event_type: Option<String>,
@@ -64,12 +71,8 @@ struct WorkerBody<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Whole<'a> {
-    id: DeadLetterId,
-    worker: WorkerBody<'a>,
-    topic: &'a str,
-    reason: &'static str,
-    message: &'a str,
-    at: Timestamp,
+    #[serde(flatten)]
+    head: Head<'a>,
     event: Option<&'a RawValue>,
     attempts: &'a [AttemptRecord],
 }
@@ -181,9 +184,8 @@ fn version(body: &[u8]) -> Result<Option<u32>, Error> {
     Ok(problems.none_or(Some(version.and_then(Result::ok)))?)
 }
 
-impl<'a> From<&'a Letter> for Body<'a> {
+impl<'a> From<&'a Letter> for Head<'a> {
     fn from(Letter { letter, worker }: &'a Letter) -> Self {
-        let event = from_structured(&letter.event.clone().into()).ok();
         Self {
             id: letter.id,
             worker: WorkerBody { id: letter.worker, name: worker.as_deref() },
@@ -191,6 +193,16 @@ impl<'a> From<&'a Letter> for Body<'a> {
             reason: letter.reason.code(),
             message: &letter.message,
             at: letter.at,
+        }
+    }
+}
+
+impl<'a> From<&'a Letter> for Body<'a> {
+    fn from(whole: &'a Letter) -> Self {
+        let letter = &whole.letter;
+        let event = from_structured(&letter.event.clone().into()).ok();
+        Self {
+            head: Head::from(whole),
             event_id: event.as_ref().map(|event| event.id().to_owned()),
             event_source: event.as_ref().map(|event| event.source().to_owned()),
             event_type: event.as_ref().map(|event| event.kind().to_owned()),
@@ -200,16 +212,8 @@ impl<'a> From<&'a Letter> for Body<'a> {
 }
 
 impl<'a> From<&'a Letter> for Whole<'a> {
-    fn from(Letter { letter, worker }: &'a Letter) -> Self {
-        Self {
-            id: letter.id,
-            worker: WorkerBody { id: letter.worker, name: worker.as_deref() },
-            topic: letter.topic.as_str(),
-            reason: letter.reason.code(),
-            message: &letter.message,
-            at: letter.at,
-            event: serde_json::from_str(&letter.event).ok(),
-            attempts: &letter.attempts,
-        }
+    fn from(whole: &'a Letter) -> Self {
+        let letter = &whole.letter;
+        Self { head: Head::from(whole), event: serde_json::from_str(&letter.event).ok(), attempts: &letter.attempts }
     }
 }

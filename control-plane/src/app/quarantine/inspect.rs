@@ -1,5 +1,8 @@
 //! A look at every record that people can ask for.
 
+use std::pin::pin;
+
+use futures_util::TryStreamExt as _;
 use tracing::warn;
 use workmanager_core_domain::{
     Version, Worker,
@@ -9,8 +12,8 @@ use workmanager_core_domain::{
     ports::{Collection, Key, Record},
 };
 
-use super::{PAGE, copy, look};
-use crate::app::{App, Error, claim::ClaimRecord, name::NameClaim};
+use super::{copy, look};
+use crate::app::{App, Error, claim::ClaimRecord, name::NameClaim, store};
 
 impl App {
     /// Keeps aside what cannot be read. Event records and parked deliveries are looked at when they are
@@ -27,10 +30,9 @@ impl App {
 
     /// Writes second copies anew that cannot be read, of what can be read.
     async fn renew_copies(&self) -> Result<(), Error> {
-        let (records, mut after) = (&*self.parts.records, None);
-        loop {
-            let page = records.page(Collection::Copy, "", after.as_deref(), PAGE).await?;
-            for Record { id, value, .. } in page.records {
+        let mut pages = pin!(store::pages(&*self.parts.records, Collection::Copy, None));
+        while let Some(page) = pages.try_next().await? {
+            for Record { id, value, .. } in page {
                 match id.split_once('.') {
                     Some(("worker", of)) if document::decode::<Worker>(&value).is_err() => {
                         self.renew_copy::<Worker>(of).await?;
@@ -41,11 +43,8 @@ impl App {
                     Some(_) | None => {}
                 }
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(()),
-            }
         }
+        Ok(())
     }
 
     async fn renew_copy<T: Document>(&self, id: &str) -> Result<(), Error> {
@@ -59,16 +58,12 @@ impl App {
     }
 
     async fn inspect_all<T: Document>(&self) -> Result<(), Error> {
-        let mut after = None;
-        loop {
-            let page = self.parts.records.page(T::COLLECTION, "", after.as_deref(), PAGE).await?;
-            for Record { id, value, .. } in page.records {
+        let mut pages = pin!(store::pages(&*self.parts.records, T::COLLECTION, None));
+        while let Some(page) = pages.try_next().await? {
+            for Record { id, value, .. } in page {
                 look::<T>(self, &Key::new(T::COLLECTION, id), value).await?;
             }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(()),
-            }
         }
+        Ok(())
     }
 }
