@@ -115,24 +115,32 @@ impl App {
     /// The worker with this id or name.
     ///
     /// # Errors
-    /// There is none.
+    /// `NoWorker`, or `WorkerQuarantined` for one whose record cannot be read.
     pub fn find(&self, reference: &str) -> Result<Arc<Member>, Error> {
         let snapshot = self.parts.roster.snapshot();
         let member = match reference.parse::<WorkerId>() {
             Ok(id) => snapshot.get(id),
             Err(_) => snapshot.named(reference),
         };
-        member.cloned().ok_or_else(|| Error::NoWorker { reference: reference.to_owned() })
+        let reference = || reference.to_owned();
+        match member {
+            None => Err(Error::NoWorker { reference: reference() }),
+            Some(member) if member.is_quarantined() => {
+                let entry = quarantine::entry_of_worker(member.worker.id);
+                Err(Error::WorkerQuarantined { reference: reference(), entry })
+            }
+            Some(member) => Ok(member.clone()),
+        }
     }
 
-    /// [`App::find`], which also knows of a worker whose record cannot be read.
+    /// [`App::find`], which also looks for the name of a worker of which its id alone is known.
     ///
     /// # Errors
     /// `NoWorker`, or `WorkerQuarantined`.
     pub async fn get(&self, reference: &str) -> Result<Arc<Member>, Error> {
         match self.find(reference) {
-            Ok(member) => Ok(member),
-            Err(_) => Err(self.unknown(reference).await),
+            Err(Error::NoWorker { .. }) => Err(self.unknown(reference).await),
+            answer => answer,
         }
     }
 

@@ -68,7 +68,7 @@ impl App {
             }
         }
         let roster = parts.roster.snapshot();
-        let running = || roster.members().filter(|member| member.worker.desired == Desired::Running);
+        let running = || roster.members().filter(|member| member.is_running());
         let topics: BTreeSet<&Topic> = running().flat_map(|member| &member.worker.topics).collect();
         if let Err(late) = parts.router.settled(topics, parts.settings.settle).await {
             warn!("{}", chain(&late));

@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use uuid::Uuid;
-use workmanager_core_delivery::Member;
+use workmanager_core_delivery::{Member, Standing};
 use workmanager_core_domain::{GroupName, MimeType, Topic, WorkerId, worker::Desired};
 
 use super::{App, View};
@@ -70,6 +70,10 @@ impl FromStr for Cursor {
 impl Filter {
     fn takes(&self, member: &Member) -> bool {
         let worker = &*member.worker;
+        // Of such a one there is nothing to show; the quarantine lists it.
+        if member.standing == Standing::Unknown {
+            return false;
+        }
         let tagged = |wanted: &String| {
             worker.tags.iter().any(|(key, value)| {
                 wanted == key

@@ -1,8 +1,9 @@
 //! What is in the store when the program starts.
 
+mod held;
+
 use std::collections::{HashMap, HashSet};
 
-use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use metrics::counter;
 use tracing::{error, warn};
@@ -32,45 +33,43 @@ pub struct Loaded {
     pub names_repaired: usize,
 }
 
-/// Puts every worker of the store into the roster, and makes the name claims fit them. A record that
-/// cannot be read is left out, said, and counted. Call it before the router starts, so that it knows
-/// who owns which topics.
+/// Puts every worker of the store into the roster, and makes the name claims fit them. One whose record
+/// cannot be read is said, counted, and held: it does not run, and what is its own is kept for it. Call
+/// it before the router starts, so that it knows who owns which topics.
 ///
 /// # Errors
 /// The store's.
 pub async fn load(records: &dyn Records, roster: &Roster, clock: &dyn Clock) -> Result<Loaded, Error> {
     let mut loaded = Loaded::default();
-    let mut workers: Vec<(Worker, Revision)> = Vec::new();
-    for Record { id, value, revision } in store::pages(records, Collection::Worker, None).try_concat().await? {
-        match document::decode::<Worker>(&value) {
-            Ok(worker) if worker.id.to_string() == *id => workers.push((worker, revision)),
-            Ok(worker) => {
-                let reason = format!("it names worker {}", worker.id);
-                unreadable(records, &mut loaded, (id, value), reason, clock).await;
+    let (mut workers, mut damaged): (Vec<(Worker, Revision)>, Vec<Record>) = (Vec::new(), Vec::new());
+    for record in store::pages(records, Collection::Worker, None).try_concat().await? {
+        let reason = match document::decode::<Worker>(&record.value) {
+            Ok(worker) if worker.id.to_string() == *record.id => {
+                workers.push((worker, record.revision));
+                continue;
             }
-            Err(damage) => unreadable(records, &mut loaded, (id, value), chain(&damage), clock).await,
-        }
+            Ok(worker) => format!("it names worker {}", worker.id),
+            Err(damage) => chain(&damage),
+        };
+        unreadable(records, &record, reason, clock).await;
+        damaged.push(record);
     }
+    loaded.unreadable = damaged.iter().map(|record| record.id.to_string()).collect();
     loaded.ids = workers.iter().map(|(worker, _)| worker.id).collect();
     loaded.names_repaired = repair_names(records, &workers, &loaded.unreadable, clock).await?;
+    let held = held::held(records, &damaged, clock.now()).await?;
     roster.load(workers);
+    roster.hold(held);
     Ok(loaded)
 }
 
-async fn unreadable(
-    records: &dyn Records,
-    loaded: &mut Loaded,
-    (id, value): (Box<str>, Bytes),
-    reason: String,
-    clock: &dyn Clock,
-) {
-    error!("worker {id} is left out, its record cannot be read: {reason}");
+async fn unreadable(records: &dyn Records, Record { id, value, .. }: &Record, reason: String, clock: &dyn Clock) {
+    error!("worker {id} does not run, its record cannot be read: {reason}");
     counter!("workmanager_records_unreadable_total", "collection" => Worker::COLLECTION.as_str()).increment(1);
     let key = Key::new(Collection::Worker, id.clone());
-    if let Err(error) = quarantine(records, &key, value, reason, clock.now()).await {
+    if let Err(error) = quarantine(records, &key, value.clone(), reason, clock.now()).await {
         warn!("worker {id} is not in the quarantine's list: {error}");
     }
-    loaded.unreadable.push(id.into());
 }
 
 /// Every worker has its name, and nobody else has one: a claim without its worker was left behind by

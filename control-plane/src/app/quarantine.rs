@@ -58,6 +58,11 @@ pub(super) fn copy_of(key: &Key) -> Key {
     Key::new(Collection::Copy, Quarantined::id(key))
 }
 
+/// The entry for a worker's record.
+pub(super) fn entry_of_worker(worker: WorkerId) -> String {
+    Quarantined::id(&Key::new(Collection::Worker, worker.to_string()))
+}
+
 /// Writes the second copy. Without it the record stands all the same, and cannot be repaired.
 pub(super) async fn copy(records: &dyn Records, key: &Key, bytes: Bytes) {
     if let Err(error) = records.put(&copy_of(key), bytes, Expect::Any).await {
@@ -80,7 +85,7 @@ impl App {
                 Ok(id) => id,
                 Err(_) => store::get::<NameClaim>(&*self.parts.records, reference).await.ok()??.value.worker,
             };
-            let entry = Quarantined::id(&Key::new(Collection::Worker, id.to_string()));
+            let entry = entry_of_worker(id);
             store::get::<Quarantined>(&*self.parts.records, &entry).await.ok()?.map(|_| entry)
         };
         let reference = reference.to_owned();

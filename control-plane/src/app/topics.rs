@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use workmanager_core_domain::{Topic, ports::BusError, worker::Desired};
+use workmanager_core_domain::{Topic, ports::BusError};
 
 use super::{App, Error};
 use crate::router::TopicState;
@@ -32,7 +32,7 @@ impl App {
         let snapshot = self.parts.roster.snapshot();
         for topic in snapshot.topics() {
             let members = snapshot.on(topic);
-            let running = members.iter().filter(|member| member.worker.desired == Desired::Running).count();
+            let running = members.iter().filter(|member| member.is_running()).count();
             let workers = members.iter().map(|member| member.worker.name.to_string()).collect();
             let (topic, state) = (topic.clone(), self.parts.router.topic(topic));
             topics.insert(topic.clone(), TopicView { topic, state, workers, running, backlog: None });

@@ -7,7 +7,7 @@ use tracing::warn;
 use workmanager_core_delivery::{Member, Reach};
 use workmanager_core_domain::{Digest, Timestamp, Worker, ports::Revision, units::Span, worker::Desired};
 
-use super::App;
+use super::{App, quarantine};
 use crate::router::{IntakeState, TopicState};
 
 /// What is true of a worker now.
@@ -67,7 +67,7 @@ impl App {
     /// A worker as it is now.
     pub async fn view(&self, member: &Member) -> View {
         let code = self.code(&member.worker.source).await;
-        let mut observed = self.observed(&member.worker);
+        let mut observed = self.observed(member);
         if code.is_none() && observed.state != ObservedState::Stopped {
             observed.state = ObservedState::Quarantined;
             observed.message = Some("its code cannot be read from the store".to_owned());
@@ -90,9 +90,14 @@ impl App {
         }
     }
 
-    fn observed(&self, worker: &Worker) -> Observed {
+    fn observed(&self, member: &Member) -> Observed {
         use ObservedState::{Failed, Loading, Quarantined, Ready, Stopped};
-        let told = |state, message: Option<String>, since| Observed { state, message, since };
+        let (worker, told) = (&*member.worker, |state, message, since| Observed { state, message, since });
+        if member.is_quarantined() {
+            let entry = quarantine::entry_of_worker(worker.id);
+            let message = format!("its record cannot be read; restore it by POST /v1/quarantine/{entry}/repair");
+            return told(Quarantined, Some(message), worker.updated_at);
+        }
         if worker.desired == Desired::Stopped {
             return told(Stopped, None, worker.updated_at);
         }

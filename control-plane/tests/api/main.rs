@@ -18,6 +18,7 @@ mod lifecycle;
 mod list;
 mod operations;
 mod publish;
+mod quarantined;
 mod recovery;
 mod shapes;
 mod stories;

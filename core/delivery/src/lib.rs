@@ -24,6 +24,6 @@ pub use deliver::{Deliveries, Due, Ending, Pending, Ports, Room, Settings};
 pub use filter::{EvaluationError, Filter, Input, InvalidFilter, MAX_FILTER};
 pub use lot::Parking;
 pub use plan::{Decision, Planned, plan};
-pub use roster::{Member, MemberFilter, Roster, Snapshot, StoredFilter};
+pub use roster::{Member, MemberFilter, Roster, Snapshot, Standing, StoredFilter};
 pub use target::{Candidate, Reach, Target, TargetError, Verdict};
 pub use witness::{Nobody, Sight, Witness};

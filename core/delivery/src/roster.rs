@@ -28,6 +28,20 @@ pub struct Member {
     pub places: Arc<Semaphore>,
     /// The definition's filter; shared with the member's successors while its text stays.
     pub filter: MemberFilter,
+    /// Whether its record can be read.
+    pub standing: Standing,
+}
+
+/// Whether a member's record can be read. One that cannot be read does not run; what waits for its worker
+/// waits on, and what comes is kept for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It can.
+    Whole,
+    /// It cannot; its definition is known from elsewhere.
+    Held,
+    /// It cannot, and nothing is known but its id: any topic may be its own.
+    Unknown,
 }
 
 /// A member's filter.
@@ -67,7 +81,13 @@ impl Member {
     /// Whether it takes events now.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.worker.desired == Desired::Running
+        self.worker.desired == Desired::Running && !self.is_quarantined()
+    }
+
+    /// Whether its record cannot be read.
+    #[must_use]
+    pub fn is_quarantined(&self) -> bool {
+        self.standing != Standing::Whole
     }
 }
 
@@ -77,6 +97,8 @@ pub struct Snapshot {
     members: BTreeMap<WorkerId, Arc<Member>>,
     names: HashMap<String, WorkerId>,
     topics: HashMap<Topic, Vec<Arc<Member>>>,
+    /// Whether there is a worker whose topics are not known.
+    has_unknown: bool,
 }
 
 /// The current snapshot, and a signal when it changes. Readers never wait.
@@ -92,12 +114,19 @@ impl Snapshot {
         let mut topics: HashMap<Topic, Vec<Arc<Member>>> = HashMap::new();
         let mut names = HashMap::new();
         for member in members.values() {
-            names.insert(member.worker.name.as_str().to_owned(), member.worker.id);
+            let name = member.worker.name.as_str().to_owned();
+            // What a second copy says may be older than who has the name now.
+            if member.is_quarantined() {
+                names.entry(name).or_insert(member.worker.id);
+            } else {
+                names.insert(name, member.worker.id);
+            }
             for topic in &member.worker.topics {
                 topics.entry(topic.clone()).or_default().push(member.clone());
             }
         }
-        Self { members, names, topics }
+        let has_unknown = members.values().any(|member| member.standing == Standing::Unknown);
+        Self { members, names, topics, has_unknown }
     }
 
     /// A member by its id.
@@ -141,10 +170,11 @@ impl Snapshot {
         self.on(topic).iter().any(|member| member.is_running())
     }
 
-    /// Whether some member owns `topic`'s events: it ran once and is not deleted.
+    /// Whether some member owns `topic`'s events: it ran once and is not deleted. While there is one
+    /// whose topics are not known, it may be any topic's owner.
     #[must_use]
     pub fn is_owned(&self, topic: &Topic) -> bool {
-        self.on(topic).iter().any(|member| member.worker.started_once)
+        self.has_unknown || self.on(topic).iter().any(|member| member.worker.started_once)
     }
 }
 
@@ -171,14 +201,29 @@ impl Roster {
     pub fn load(&self, workers: impl IntoIterator<Item = (Worker, Revision)>) {
         self.change(|members| {
             for (worker, revision) in workers {
-                insert(members, worker, revision);
+                insert(members, worker, revision, Standing::Whole);
             }
         });
     }
 
     /// Puts `worker` in, or replaces its definition if `revision` is newer than the known one.
     pub fn put(&self, worker: Worker, revision: Revision) {
-        self.change(|members| insert(members, worker, revision));
+        self.change(|members| insert(members, worker, revision, Standing::Whole));
+    }
+
+    /// Puts workers in whose records cannot be read, unless their definitions are known from before.
+    pub fn hold(&self, workers: impl IntoIterator<Item = (Worker, Revision, Standing)>) {
+        let mut workers = workers.into_iter().peekable();
+        if workers.peek().is_none() {
+            return;
+        }
+        self.change(|members| {
+            for (worker, revision, standing) in workers {
+                if members.get(&worker.id).is_none_or(|known| known.is_quarantined()) {
+                    insert(members, worker, revision, standing);
+                }
+            }
+        });
     }
 
     /// Takes a worker out.
@@ -197,9 +242,10 @@ impl Roster {
     }
 }
 
-fn insert(members: &mut BTreeMap<WorkerId, Arc<Member>>, worker: Worker, revision: Revision) {
+fn insert(members: &mut BTreeMap<WorkerId, Arc<Member>>, worker: Worker, revision: Revision, standing: Standing) {
     let known = members.get(&worker.id);
-    if known.is_some_and(|known| known.revision >= revision) {
+    // A record that cannot be read says nothing by its revision.
+    if known.is_some_and(|known| !known.is_quarantined() && known.revision >= revision) {
         return;
     }
     let concurrency = worker.limits.concurrency.get() as usize;
@@ -211,7 +257,7 @@ fn insert(members: &mut BTreeMap<WorkerId, Arc<Member>>, worker: Worker, revisio
     let filter = known
         .filter(|known| known.worker.filter == worker.filter)
         .map_or_else(|| worker.filter.as_deref().map_or(MemberFilter::All, stored), |known| known.filter.clone());
-    members.insert(worker.id, Arc::new(Member { worker: Arc::new(worker), revision, slots, places, filter }));
+    members.insert(worker.id, Arc::new(Member { worker: Arc::new(worker), revision, slots, places, filter, standing }));
 }
 
 fn room(places: usize) -> Arc<Semaphore> {

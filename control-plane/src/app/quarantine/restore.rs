@@ -87,7 +87,7 @@ impl App {
             return Ok(Some(copied));
         }
         let snapshot = self.parts.roster.snapshot();
-        let known = entry.record.parse().ok().and_then(|id| snapshot.get(id));
+        let known = entry.record.parse().ok().and_then(|id| snapshot.get(id)).filter(|known| !known.is_quarantined());
         let restored = |bytes, worker: &Worker| Restored {
             bytes,
             from: "what this program has in memory",
