@@ -37,7 +37,7 @@ pub use change::{Change, Changes};
 pub(crate) use check::escape;
 pub use claim::{Answer, Claimed, Hold, Request};
 pub use code::{CodeChange, HistoryEntry, HistoryPage};
-pub use dead_letters::{Letter, LetterFilter, Letters};
+pub use dead_letters::{Letter, LetterFilter, Letters, Many};
 pub use definition::{CodeDraft, Definition, Draft, EngineDraft, LimitsDraft, MAX_CODE};
 pub use error::{Code, Error};
 pub use explain::Story;

@@ -51,6 +51,17 @@ pub struct Letters {
     pub next: Option<String>,
 }
 
+/// What was done with many, or would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Many {
+    /// With which.
+    pub ids: Vec<DeadLetterId>,
+    /// How many were left as they are because their workers are deleted.
+    pub orphaned: usize,
+    /// Whether another call finds more.
+    pub more: bool,
+}
+
 impl App {
     /// At most `limit` letters after `after`, oldest first; fewer if they are large.
     ///
@@ -112,15 +123,18 @@ impl App {
         Ok(letter)
     }
 
-    /// Sends every letter that `filter` lets through round again, but for those of deleted workers, and
-    /// says which they are. One call does not take more than some thousand; the second value says
-    /// whether there are more.
+    /// Sends every letter that `filter` lets through round again, but for those of deleted workers. One
+    /// call does not take more than some thousand.
     ///
     /// # Errors
     /// As of [`App::redrive`]; those before the one that failed are on their way.
-    pub async fn redrive_all(&self, filter: &LetterFilter, dry_run: bool) -> Result<(Vec<DeadLetterId>, bool), Error> {
-        let (letters, more) = self.named_by(filter, |letter| letter.worker.is_some()).await?;
-        let mut sent = Vec::new();
+    pub async fn redrive_all(&self, filter: &LetterFilter, dry_run: bool) -> Result<Many, Error> {
+        let (mut sent, mut orphaned) = (Vec::new(), 0);
+        let owned = |letter: &Letter| {
+            orphaned += usize::from(letter.worker.is_none());
+            letter.worker.is_some()
+        };
+        let (letters, more) = self.named_by(filter, owned).await?;
         for (worker, id) in letters {
             let done = if dry_run { Ok(()) } else { self.send_round(worker, id, None).await };
             match done {
@@ -130,14 +144,14 @@ impl App {
                 Err(error) => return Err(error),
             }
         }
-        Ok((sent, more))
+        Ok(Many { ids: sent, orphaned, more })
     }
 
     /// The letters that `filter` and `wanted` let through, some thousand at most, and whether there are more.
     async fn named_by(
         &self,
         filter: &LetterFilter,
-        wanted: impl Fn(&Letter) -> bool,
+        mut wanted: impl FnMut(&Letter) -> bool,
     ) -> Result<(Vec<(WorkerId, DeadLetterId)>, bool), Error> {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
@@ -181,20 +195,19 @@ impl App {
         store::delete::<DeadLetter>(&*self.parts.records, &letter.letter.id.to_string(), Expect::Any).await
     }
 
-    /// Gives up every letter that `filter` lets through, and says which. One call does not take more
-    /// than some thousand; the second value says whether there are more.
+    /// Gives up every letter that `filter` lets through. One call does not take more than some thousand.
     ///
     /// # Errors
     /// The store's; those before are gone.
-    pub async fn give_up_all(&self, filter: &LetterFilter, dry_run: bool) -> Result<(Vec<DeadLetterId>, bool), Error> {
+    pub async fn give_up_all(&self, filter: &LetterFilter, dry_run: bool) -> Result<Many, Error> {
         let (letters, more) = self.named_by(filter, |_| true).await?;
-        let gone: Vec<_> = letters.into_iter().map(|(_, id)| id).collect();
+        let ids: Vec<_> = letters.into_iter().map(|(_, id)| id).collect();
         if !dry_run {
-            for id in &gone {
+            for id in &ids {
                 store::delete::<DeadLetter>(&*self.parts.records, &id.to_string(), Expect::Any).await?;
             }
         }
-        Ok((gone, more))
+        Ok(Many { ids, orphaned: 0, more })
     }
 }
 

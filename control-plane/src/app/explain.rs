@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use tracing::warn;
 use workmanager_core_delivery::quarantine::quarantine;
 use workmanager_core_domain::{
     Event, EventRecord, Topic, WorkerId, document,
@@ -46,11 +47,12 @@ pub enum Story {
 }
 
 impl App {
-    /// Everything that is known of the events with this id, of `source` alone if it is given.
+    /// Everything that is known of the events with this id, of `source` alone if it is given. The second
+    /// value says whether there are more than one call tells of.
     ///
     /// # Errors
     /// `NoEvent`, or the store's.
-    pub async fn explain(&self, id: &str, source: Option<&str>) -> Result<Vec<Story>, Error> {
+    pub async fn explain(&self, id: &str, source: Option<&str>) -> Result<(Vec<Story>, bool), Error> {
         let mut running = self.parts.router.in_flight(id);
         running.retain(|(_, event)| source.is_none_or(|source| event.source() == source));
         let prefix = source.map_or_else(|| EventRecord::key_prefix(id), |source| EventRecord::key(source, id));
@@ -71,13 +73,19 @@ impl App {
                     let key = Key::new(Collection::Event, found.id);
                     let reason = chain(&damage);
                     let now = self.parts.clock.now();
-                    quarantine(&*self.parts.records, &key, found.value, reason.clone(), now).await?;
+                    // On a full disk it is told all the same.
+                    if let Err(error) = quarantine(&*self.parts.records, &key, found.value, reason.clone(), now).await {
+                        warn!("`{key}` is not in the quarantine's list: {error}");
+                    }
                     stories.push(Story::Unreadable { quarantine: Quarantined::id(&key), reason });
                 }
             }
         }
         stories.extend(running.into_iter().map(|(topic, event)| Story::Running { topic, event }));
-        if stories.is_empty() { Err(Error::NoEvent { id: id.to_owned() }) } else { Ok(stories) }
+        if stories.is_empty() {
+            return Err(Error::NoEvent { id: id.to_owned() });
+        }
+        Ok((stories, page.next.is_some()))
     }
 
     async fn holds(&self, record: &EventRecord) -> Result<BTreeMap<WorkerId, Hold>, Error> {

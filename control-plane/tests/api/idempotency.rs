@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::body::Body;
 use http::Request;
 use serde_json::{Value, json};
+use workmanager_core_domain::{Outcome, outcome::FailureKind};
 
-use crate::harness::{Answer, ECHO, Harness, Ports, base64, event, json_body, raw};
+use crate::harness::{Answer, ECHO, Harness, Ports, base64, event, failure, json_body, raw};
 
 fn keyed(mut request: Request<Body>, key: &str) -> Request<Body> {
     request.headers_mut().insert("idempotency-key", key.parse().unwrap());
@@ -95,6 +96,35 @@ async fn an_invocation_is_repeated_with_its_reply_and_runs_once() {
         let first = wm.send(invoke(accept)).await.expect(200);
         same(&first, &wm.send(invoke(accept)).await);
     }
+    assert_eq!(wm.target.attempts.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_sent_round_once_however_often_it_is_asked_for() {
+    let wm = Harness::start().await;
+    wm.worker("w").await;
+    wm.call("POST", "/v1/workers/w/start", &Value::Null).await.expect(200);
+    wm.target.answer(Outcome::Failed(failure(FailureKind::Exception, "no")));
+    let body = event("1", &json!(1)).to_string();
+    wm.send(raw("POST", "/v1/topics/orders/events", "application/cloudevents+json", body)).await.expect(202);
+    let state = async |wanted: &str| {
+        let told = async {
+            while wm.get("/v1/events/1").await.json()["events"][0]["workers"][0]["state"] != wanted {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), told).await.unwrap();
+    };
+    state("DeadLettered").await;
+    let letter = wm.get("/v1/dead-letters").await.json()["deadLetters"][0]["id"].as_str().unwrap().to_owned();
+    let one = || keyed(json_body("POST", &format!("/v1/dead-letters/{letter}/redrive"), &json!({})), "one");
+    let many = || keyed(json_body("POST", "/v1/dead-letters:redrive?all=true", &Value::Null), "many");
+    let first = wm.send(one()).await.expect(200);
+    same(&first, &wm.send(one()).await);
+    state("Done").await;
+    let none = wm.send(many()).await.expect(200);
+    assert_eq!(none.json()["count"], 0);
+    same(&none, &wm.send(many()).await);
     assert_eq!(wm.target.attempts.lock().unwrap().len(), 2);
 }
 

@@ -116,6 +116,25 @@ async fn events_of_several_sources_with_one_id_are_all_told() {
 }
 
 #[tokio::test]
+async fn an_id_that_very_many_sources_use_is_told_of_in_part_and_that_is_said() {
+    let wm = Harness::start().await;
+    running(&wm, "w", json!({ "filter": "false" })).await;
+    for source in 0..=100 {
+        let one = json!({ "specversion": "1.0", "id": "1", "source": format!("/{source}"), "type": "t" }).to_string();
+        wm.send(raw("POST", "/v1/topics/orders/events", "application/cloudevents+json", one)).await.expect(202);
+    }
+    let all = async {
+        while wm.get("/v1/events/1").await.json()["more"] != true {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+    assert_eq!(wm.get("/v1/events/1").await.json()["events"].as_array().unwrap().len(), 100);
+    let one = wm.get("/v1/events/1?source=/100").await.expect(200).json();
+    assert_eq!((&one["more"], &one["events"][0]["source"]), (&json!(false), &json!("/100")));
+}
+
+#[tokio::test]
 async fn of_an_event_that_nobody_knows_it_is_said_what_may_be_the_case() {
     let wm = Harness::start().await;
     let detail = wm.get("/v1/events/none").await.refused(404, "event-not-found");
@@ -192,6 +211,7 @@ async fn many_dead_letters_are_sent_round_again_by_a_filter_and_those_of_nobody_
     wm.call("DELETE", "/v1/workers/b", &Value::Null).await.expect(204);
     let dry = wm.call("POST", "/v1/dead-letters:redrive?all=true&dryRun=true", &Value::Null).await.expect(200).json();
     assert_eq!((&dry["count"], &dry["dryRun"], &dry["more"]), (&json!(1), &json!(true), &json!(false)));
+    assert_eq!(dry["orphaned"], 1);
     let sent = wm.call("POST", "/v1/dead-letters:redrive?worker=a", &Value::Null).await.expect(200).json();
     assert_eq!(sent["ids"], dry["ids"]);
     told(&wm, "1", |event| event["workers"][0]["state"] == "Done").await;

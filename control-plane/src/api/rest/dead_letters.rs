@@ -22,7 +22,7 @@ use crate::{
         error::Error,
         json::{self, Fields},
     },
-    app::{Letter, LetterFilter, Problems},
+    app::{Letter, LetterFilter, Many, Problems},
 };
 
 /// Letters of a page, when the caller does not say.
@@ -80,12 +80,20 @@ struct Whole<'a> {
 /// What was done with many.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Many {
+struct ManyBody {
     count: usize,
     ids: Vec<DeadLetterId>,
+    /// How many were left because their workers are deleted.
+    orphaned: usize,
     /// Whether another call finds more.
     more: bool,
     dry_run: bool,
+}
+
+impl ManyBody {
+    fn answer(Many { ids, orphaned, more }: Many, dry_run: bool) -> Response {
+        Json(Self { count: ids.len(), ids, orphaned, more, dry_run }).into_response()
+    }
 }
 
 /// A page of letters.
@@ -115,15 +123,14 @@ pub(super) async fn redrive(State(api): State<Api>, mut call: Call) -> Result<Re
     query.finish()?;
     let version = version(&call.bytes(PLAIN).await?)?;
     let letter = api.app.redrive(&id, version, dry_run).await?;
-    let ids = vec![letter.letter.id];
-    Ok(Json(Many { count: 1, ids, more: false, dry_run }).into_response())
+    let one = Many { ids: vec![letter.letter.id], ..Many::default() };
+    Ok(ManyBody::answer(one, dry_run))
 }
 
 /// Sends all that the filter lets through round again.
 pub(super) async fn redrive_all(State(api): State<Api>, call: Call) -> Result<Response, Error> {
     let (filter, dry_run) = many(&call)?;
-    let (ids, more) = api.app.redrive_all(&filter, dry_run).await?;
-    Ok(Json(Many { count: ids.len(), ids, more, dry_run }).into_response())
+    Ok(ManyBody::answer(api.app.redrive_all(&filter, dry_run).await?, dry_run))
 }
 
 /// Gives one up.
@@ -137,8 +144,7 @@ pub(super) async fn delete(State(api): State<Api>, mut call: Call) -> Result<Res
 /// Gives all up that the filter lets through.
 pub(super) async fn delete_all(State(api): State<Api>, call: Call) -> Result<Response, Error> {
     let (filter, dry_run) = many(&call)?;
-    let (ids, more) = api.app.give_up_all(&filter, dry_run).await?;
-    Ok(Json(Many { count: ids.len(), ids, more, dry_run }).into_response())
+    Ok(ManyBody::answer(api.app.give_up_all(&filter, dry_run).await?, dry_run))
 }
 
 /// A filter for many. All of them must be meant: nobody loses letters by leaving the filter out.

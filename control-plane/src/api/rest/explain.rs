@@ -19,6 +19,8 @@ use crate::{
 #[derive(Serialize)]
 pub(super) struct Stories {
     events: Vec<EventBody>,
+    /// Whether more sources use the id than one answer tells of: `source` names one.
+    more: bool,
 }
 
 /// One event's story.
@@ -67,8 +69,8 @@ pub(super) async fn explain(State(api): State<Api>, mut call: Call) -> Result<Js
     let mut query = call.query()?;
     let source = query.text("source");
     query.finish()?;
-    let stories = api.app.explain(&id, source.as_deref()).await?;
-    Ok(Json(Stories { events: stories.into_iter().map(EventBody::from).collect() }))
+    let (stories, more) = api.app.explain(&id, source.as_deref()).await?;
+    Ok(Json(Stories { events: stories.into_iter().map(EventBody::from).collect(), more }))
 }
 
 impl From<Story> for EventBody {

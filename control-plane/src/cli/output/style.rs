@@ -44,9 +44,14 @@ impl Style {
     }
 }
 
-/// Text that others wrote, with control characters shown instead of obeyed. Line ends and tabs stay.
+/// Text that others wrote, with control characters shown instead of obeyed, and those that turn the
+/// direction of writing. Line ends and tabs stay.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    const TURNS: [char; 3] = ['\u{61c}', '\u{200e}', '\u{200f}'];
+    let turns = |c: char| {
+        TURNS.contains(&c) || ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    let obeyed = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || turns(c);
     if !text.contains(obeyed) {
         return Cow::Borrowed(text);
     }
@@ -65,6 +70,7 @@ mod tests {
     fn the_text_of_others_does_not_command_the_terminal() {
         assert_eq!(plain("a\tb\nc"), "a\tb\nc");
         assert_eq!(plain("\x1b[2J\r\u{9b}x"), "\\u{1b}[2J\\r\\u{9b}x");
+        assert_eq!(plain("a\u{202e}b\u{2066}c"), "a\\u{202e}b\\u{2066}c");
     }
 
     #[test]

@@ -108,6 +108,8 @@ struct Worker {
 #[derive(Debug, Deserialize)]
 struct Done {
     count: usize,
+    #[serde(default)]
+    orphaned: usize,
     more: bool,
 }
 
@@ -193,9 +195,10 @@ fn done(what: &str, dry_run: bool, answer: &crate::cli::client::Answer, output: 
     if output.is_json() {
         return output.json(&answer.body);
     }
-    let Done { count, more } = answer.read()?;
+    let Done { count, orphaned, more } = answer.read()?;
     let would = if dry_run { "would be " } else { "" };
     let more = if more { "; there are more: do it again" } else { "" };
-    output.note(&plain(&format!("{count} {would}{what}{more}")));
+    let stay = if orphaned > 0 { format!("; {orphaned} of deleted workers stay") } else { String::new() };
+    output.note(&plain(&format!("{count} {would}{what}{stay}{more}")));
     Ok(())
 }

@@ -24,6 +24,8 @@ pub struct Args {
 #[derive(Debug, Deserialize)]
 struct Stories {
     events: Vec<story::Event>,
+    #[serde(default)]
+    more: bool,
 }
 
 /// Carries it out.
@@ -33,6 +35,11 @@ pub(crate) async fn run(args: &Args, client: &Client, output: &Output) -> Result
     if output.is_json() {
         return output.json(&answer.body);
     }
-    let stories: Vec<_> = answer.read::<Stories>()?.events.iter().map(|event| event.tell(output.style)).collect();
-    output.print(&stories.join("\n\n"))
+    let Stories { events, more } = answer.read()?;
+    let stories: Vec<_> = events.iter().map(|event| event.tell(output.style)).collect();
+    output.print(&stories.join("\n\n"))?;
+    if more {
+        output.note("more sources use this id; name one with --source");
+    }
+    Ok(())
 }

@@ -39,6 +39,7 @@ struct Part {
     message: Option<String>,
     reply: Option<Reply>,
     dead_letter: Option<String>,
+    redriven_at: Option<Timestamp>,
     #[serde(default)]
     attempts: Vec<Attempt>,
 }
@@ -109,19 +110,14 @@ impl Event {
 impl Part {
     fn tell(&self, accepted_at: Option<Timestamp>, style: Style) -> Vec<String> {
         let mut lines = vec![format!("{}: {}", style.bold(&plain(&self.name)), self.end(accepted_at, style))];
+        let mut again = self.redriven_at;
         for attempt in &self.attempts {
-            let since = accepted_at.map(|at| format!("+{}", short(attempt.started_at.since(at)))).unwrap_or_default();
-            let (number, version) = (attempt.number, attempt.version);
-            let took = short(Duration::from_micros(attempt.duration_us));
-            let mut line = format!("  {since:>9}  attempt {number}, version {version}, {took}: {}", attempt.outcome);
-            if !attempt.message.is_empty() {
-                line = format!("{line}: {}", plain(&attempt.message.replace('\n', " ")));
+            if let Some(at) = again.take_if(|at| *at <= attempt.started_at) {
+                lines.push(sent_round(at, accepted_at));
             }
-            lines.push(line);
-            lines.extend(
-                attempt.log_tail.iter().map(|line| style.dim(&format!("             | {}", plain(&line.text)))),
-            );
+            lines.extend(attempt.tell(accepted_at, style));
         }
+        lines.extend(again.map(|at| sent_round(at, accepted_at)));
         lines.extend(self.reply.as_ref().map(Reply::tell));
         if let Some(letter) = &self.dead_letter {
             lines.push(format!(
@@ -158,6 +154,28 @@ impl Part {
             (other, _) => other.to_owned(),
         }
     }
+}
+
+impl Attempt {
+    fn tell(&self, accepted_at: Option<Timestamp>, style: Style) -> Vec<String> {
+        let (since, took) = (since(self.started_at, accepted_at), short(Duration::from_micros(self.duration_us)));
+        let Self { number, version, outcome, .. } = self;
+        let mut line = format!("  {since:>9}  attempt {number}, version {version}, {took}: {outcome}");
+        if !self.message.is_empty() {
+            line = format!("{line}: {}", plain(&self.message.replace('\n', " ")));
+        }
+        let written = self.log_tail.iter().map(|line| style.dim(&format!("             | {}", plain(&line.text))));
+        std::iter::once(line).chain(written).collect()
+    }
+}
+
+/// How long after the acceptance.
+fn since(at: Timestamp, accepted_at: Option<Timestamp>) -> String {
+    accepted_at.map(|accepted_at| format!("+{}", short(at.since(accepted_at)))).unwrap_or_default()
+}
+
+fn sent_round(at: Timestamp, accepted_at: Option<Timestamp>) -> String {
+    format!("  {:>9}  sent round again: attempts and age count anew", since(at, accepted_at))
 }
 
 impl Reply {
@@ -243,7 +261,10 @@ mod tests {
         {"id":"0199a3b0-7c1e-7000-8000-000000000005","name":"e","state":"Parked","reason":"stopped",
          "until":"2026-11-25T16:00:00Z","attempts":[]},
         {"id":"0199a3b0-7c1e-7000-8000-000000000006","name":"f","state":"Done",
-         "reply":{"id":"r2","type":"done","topic":null,"kept":"{\"total\":3}"},"attempts":[]}]}"#;
+         "reply":{"id":"r2","type":"done","topic":null,"kept":"{\"total\":3}"},"redrivenAt":"2026-11-25T10:01:00Z",
+         "attempts":[
+         {"number":1,"version":1,"startedAt":"2026-11-25T10:00:00Z","durationUs":900,"outcome":"timed-out"},
+         {"number":2,"version":2,"startedAt":"2026-11-25T10:01:00Z","durationUs":1000,"outcome":"replied"}]}]}"#;
 
     const STORY: &str = "\
 event 7 (order) from /shop
@@ -264,7 +285,10 @@ d: given up after 0 attempts: it is older than the worker's maxAge (too-old)
 
 e: waits: for the worker to be started (stopped), until 2026-11-25T16:00:00Z (+6h) at the latest
 
-f: done after 0 attempts
+f: done after 2 attempts
+       +0us  attempt 1, version 1, 900us: timed-out
+        +1m  sent round again: attempts and age count anew
+        +1m  attempt 2, version 2, 1.0ms: replied
   reply r2 (done) kept in this record: it has no topic to go to
              | {\"total\":3}";
 
