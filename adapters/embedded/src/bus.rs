@@ -12,7 +12,7 @@ use workmanager_core_domain::{
 use crate::{
     Store,
     failure::Failure,
-    log::Entry,
+    log::{self, Entry},
     publish::{Forget, Publish, Subscribe},
     settle::Settle,
     subscription::Taker,
@@ -63,5 +63,10 @@ impl Bus for Store {
 
     async fn tail(&self, topic: &Topic, since: Option<u64>) -> Result<TailStream, BusError> {
         Ok(tail::follow(self, topic, since))
+    }
+
+    async fn position(&self, topic: &Topic) -> Result<u64, BusError> {
+        let topic = topic.clone();
+        Ok(self.readers().run(move |connection| log::last(connection, &topic)).await?)
     }
 }

@@ -106,6 +106,12 @@ pub(crate) fn read(connection: &Connection, topic: &Topic, which: Which, after: 
     Ok(page)
 }
 
+/// The last position of a topic, 0 if it has none.
+pub(crate) fn last(connection: &Connection, topic: &Topic) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare_cached("SELECT ifnull(max(position), 0) FROM log WHERE topic = ?1")?;
+    statement.query_row([topic.as_str()], |row| row.get(0))
+}
+
 fn decode(row: &Row<'_>) -> Result<Waiting, String> {
     let column = |error: rusqlite::Error| error.to_string();
     let bytes = |index| {

@@ -35,6 +35,18 @@ impl App {
         self.parts.bus.tail_capability()
     }
 
+    /// Where a topic ends now, if the bus can say.
+    ///
+    /// # Errors
+    /// The bus's.
+    pub async fn tail_end(&self, topic: &Topic) -> Result<Option<u64>, Error> {
+        match self.parts.bus.position(topic).await {
+            Ok(position) => Ok(Some(position)),
+            Err(BusError::Unsupported(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Follows a topic, after position `since` or from now on.
     ///
     /// # Errors

@@ -193,8 +193,10 @@ async fn a_bus_that_is_full_or_away_is_said_and_accepts_nothing() {
         assert_eq!(answer.header("retry-after"), "1");
         assert_eq!(afterwards(&wm).await.events("t").await, [] as [Value; 0]);
     }
-    let plan = Plan::when(|operation| (operation.step == Step::Tail).then_some(Fault::Refused));
-    failing(&[], plan).await.get("/v1/topics/t/events").await.refused(503, "bus-unavailable");
+    for step in [Step::Tail, Step::Position] {
+        let plan = Plan::when(move |operation| (operation.step == step).then_some(Fault::Refused));
+        failing(&[], plan).await.get("/v1/topics/t/events").await.refused(503, "bus-unavailable");
+    }
 }
 
 #[tokio::test]

@@ -63,6 +63,20 @@ async fn what_is_kept_is_shown_with_its_positions_and_then_it_ends() {
 }
 
 #[tokio::test]
+async fn what_is_kept_ends_with_its_last_event_and_not_when_it_is_quiet() {
+    let wm = Harness::start().await;
+    for id in ["a", "b"] {
+        publish(&wm, id).await;
+    }
+    // From here on time passes only while somebody waits for it.
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(wm.get(PATH).await.text.matches("data: ").count(), 2);
+    assert_eq!(wm.get("/v1/topics/empty/events").await.text.matches("data: ").count(), 0);
+    assert_eq!(begun.elapsed(), Duration::ZERO, "nobody waited");
+}
+
+#[tokio::test]
 async fn a_followed_topic_shows_what_comes_and_from_where_it_is_asked_to() {
     let wm = Harness::start().await;
     publish(&wm, "past").await;

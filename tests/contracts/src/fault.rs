@@ -63,6 +63,8 @@ pub enum Step {
     Backlog,
     /// `Bus::tail`.
     Tail,
+    /// `Bus::position`.
+    Position,
 }
 
 /// One call of a port.

@@ -137,6 +137,7 @@ macro_rules! tail {
                 a_slow_tail_misses_nothing,
                 a_tail_takes_nothing,
                 a_tail_shows_replies,
+                a_topic_says_where_it_ends,
             ]
         );
     };

@@ -113,3 +113,27 @@ pub async fn a_tail_shows_replies<F: Fixture<Store: Bus>>(fixture: F) {
     bus.settle(settlement).await.unwrap();
     assert_eq!(next(&mut tail).await.event.id(), "reply");
 }
+
+/// Whoever wants what is there, and no more, knows when to stop.
+pub async fn a_topic_says_where_it_ends<F: Fixture<Store: Bus>>(fixture: F) {
+    let (bus, orders) = (fixture.store(), topic("orders"));
+    assert_eq!(bus.position(&orders).await.unwrap(), 0);
+    bus.publish(&orders, &events("", 300)).await.unwrap();
+    bus.publish(&topic("other"), &[event("other")]).await.unwrap();
+    let end = bus.position(&orders).await.unwrap();
+    bus.publish(&orders, &[event("late")]).await.unwrap();
+    let mut tail = bus.tail(&orders, Some(0)).await.unwrap();
+    let mut seen = Vec::new();
+    loop {
+        let tailed = next(&mut tail).await;
+        seen.push(tailed.event.id().to_owned());
+        if tailed.position >= end {
+            break;
+        }
+    }
+    assert_eq!(seen, ids("", 300));
+    assert!(bus.position(&orders).await.unwrap() > end);
+    let fixture = fixture.restarted().await;
+    let mut rest = fixture.store().tail(&orders, Some(end)).await.unwrap();
+    assert_eq!(next_ids(&mut rest, 1).await, ["late"]);
+}

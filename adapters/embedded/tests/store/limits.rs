@@ -7,7 +7,7 @@ use workmanager_core_domain::{
     dead_letter::DeadLetter,
     document,
     event::DataKind,
-    ports::{Bus as _, BusError, Collection, Expect, Key, Records as _, StoreError},
+    ports::{Bus as _, BusError, Collection, Expect, Key, Put, Records as _, Settlement, StoreError},
 };
 use workmanager_tests_contracts::sample::{acknowledge, drain, event, events, key, take, topic, with_data};
 
@@ -42,6 +42,11 @@ async fn a_full_store_changes_nothing_and_heals_by_itself() {
     assert!(matches!(store.publish(&orders, &batch).await, Err(BusError::Full)));
     let put = store.put(&key("a"), vec![2; 512 * KIB].into(), Expect::Any).await;
     assert!(matches!(put, Err(StoreError::Full)), "{put:?}");
+    let put = Put { key: key("outcome"), value: vec![3; 16 * KIB].into(), expect: Expect::Absent };
+    let outcome =
+        Settlement { replies: vec![(orders.clone(), event("reply"))], puts: vec![put], ..Settlement::default() };
+    store.settle(outcome).await.expect("a part is kept for outcomes");
+    assert_eq!(drain(&store, &mut subscription, 1).await, ["reply"]);
     assert_eq!(store.get(&key("a")).await.unwrap().unwrap().revision, revision);
     assert_eq!(store.backlog(&orders).await.unwrap(), Some(0), "nothing of the batch is there");
 

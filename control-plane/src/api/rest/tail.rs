@@ -30,8 +30,11 @@ use crate::{
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How often a quiet stream says that it lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A tail that does not follow ends when nothing more has come for so long.
+/// A tail that does not follow ends when nothing more has come for so long, on a bus that does not say
+/// where a topic ends.
 const QUIET: Duration = Duration::from_millis(250);
+/// And on one that does, when what was the end does not come: it may have left the log meanwhile.
+const LATE: Duration = Duration::from_secs(5);
 
 /// `GET /v1/topics/{topic}/events`
 pub(super) async fn tail(State(api): State<Api>, mut call: Call) -> Result<Response, Error> {
@@ -45,17 +48,23 @@ pub(super) async fn tail(State(api): State<Api>, mut call: Call) -> Result<Respo
         None => since,
     };
     let everything = !follow && api.app.tail_capability() == TailCapability::Log;
-    let tail = api.app.tail(&topic, seen.or(everything.then_some(0))).await?;
-    Ok(answer(tail, follow, api.app.parts().tasks.stopping()))
+    let until = match (follow, everything) {
+        (true, _) => Until::Stopped,
+        (false, true) => api.app.tail_end(&topic).await?.map_or(Until::Quiet, Until::Position),
+        (false, false) => Until::Quiet,
+    };
+    let since = seen.or(everything.then_some(0));
+    let Tail { capability, events } = api.app.tail(&topic, since).await?;
+    let follower = Follower { events, seen: since.unwrap_or(0), until, stop: api.app.parts().tasks.stopping() };
+    Ok(answer(capability, follower))
 }
 
-fn answer(Tail { capability, events }: Tail, follow: bool, stop: CancellationToken) -> Response {
+fn answer(capability: TailCapability, follower: Follower) -> Response {
     let first = match capability {
         TailCapability::Log => ": log: every event that is kept, and what comes\n\n",
         TailCapability::Live => ": live: what this deployment takes in or publishes from now on, best effort\n\n",
     };
     let first = stream::once(async move { Ok::<_, Infallible>(Bytes::from_static(first.as_bytes())) });
-    let follower = Follower { events, follow, stop };
     let rest = stream::unfold(Some(follower), |follower| async {
         let mut follower = follower?;
         let piece = follower.next().await?;
@@ -72,8 +81,20 @@ fn answer(Tail { capability, events }: Tail, follow: bool, stop: CancellationTok
 
 struct Follower {
     events: TailStream,
-    follow: bool,
+    /// The position of the last event.
+    seen: u64,
+    until: Until,
     stop: CancellationToken,
+}
+
+/// When a tail ends.
+enum Until {
+    /// With the program.
+    Stopped,
+    /// With the event at this position.
+    Position(u64),
+    /// Once nothing more comes.
+    Quiet,
 }
 
 enum Piece {
@@ -84,15 +105,23 @@ enum Piece {
 
 impl Follower {
     async fn next(&mut self) -> Option<Piece> {
-        let patience = if self.follow { KEEP_ALIVE } else { QUIET };
+        let patience = match self.until {
+            Until::Stopped => KEEP_ALIVE,
+            Until::Position(end) if self.seen >= end => return None,
+            Until::Position(_) => LATE,
+            Until::Quiet => QUIET,
+        };
         let next = tokio::select! {
             next = timeout(patience, self.events.next()) => next,
             () = self.stop.cancelled() => return None,
         };
         match next {
-            Err(_) => self.follow.then_some(Piece::Quiet),
+            Err(_) => matches!(self.until, Until::Stopped).then_some(Piece::Quiet),
             Ok(None) => None,
-            Ok(Some(Ok(tailed))) => Some(Piece::Event(message(&tailed))),
+            Ok(Some(Ok(tailed))) => {
+                self.seen = tailed.position;
+                Some(Piece::Event(message(&tailed)))
+            }
             Ok(Some(Err(error))) => Some(Piece::Broken(error)),
         }
     }

@@ -202,4 +202,13 @@ pub trait Bus: Send + Sync {
     /// # Errors
     /// `Unsupported` for `since` on a bus whose tail is live only; otherwise the bus's.
     async fn tail(&self, topic: &Topic, since: Option<u64>) -> Result<TailStream, BusError>;
+
+    /// Where the topic ends: the position of the last event that a tail of it can show now, 0 if there
+    /// is none.
+    ///
+    /// # Errors
+    /// `Unsupported` on a bus whose tail is live only; otherwise the bus's.
+    async fn position(&self, _topic: &Topic) -> Result<u64, BusError> {
+        Err(BusError::Unsupported("say where a topic ends"))
+    }
 }

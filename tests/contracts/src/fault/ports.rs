@@ -127,4 +127,8 @@ impl<S: Bus> Bus for Faulty<S> {
     async fn tail(&self, topic: &Topic, since: Option<u64>) -> Result<TailStream, BusError> {
         self.begin(Step::Tail, topic).take(self.inner.tail(topic, since), bus_error).await
     }
+
+    async fn position(&self, topic: &Topic) -> Result<u64, BusError> {
+        self.begin(Step::Position, topic).take(self.inner.position(topic), bus_error).await
+    }
 }
