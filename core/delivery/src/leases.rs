@@ -14,7 +14,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use workmanager_core_domain::{
-    GroupName, document,
+    GroupName, Timestamp, document,
     lease::Lease,
     ports::{Clock, Collection, Expect, Key, Records, Revision, StoreError},
     units::Span,
@@ -123,7 +123,9 @@ impl Leases {
 
     /// The epoch that may be claimed now, and over what.
     async fn claim(&self, group: &GroupName, key: &Key, known: Known, now: Duration) -> Result<(u64, Expect), Busy> {
-        let Some(record) = self.records.get(key).await.map_err(Busy::Store)? else { return Ok((1, Expect::Absent)) };
+        let Some(record) = self.records.get(key).await.map_err(Busy::Store)? else {
+            return Ok((first_epoch(self.clock.now()), Expect::Absent));
+        };
         let expect = Expect::Revision(record.revision);
         let lease: Lease = document::decode(&record.value).map_err(|damage| damaged(key, &damage))?;
         let next = (lease.epoch.saturating_add(1), expect);
@@ -150,6 +152,12 @@ impl Leases {
     pub(crate) fn lost(&self, group: &GroupName) {
         self.with(group, |group| group.known = Known::Nothing);
     }
+}
+
+/// Above every epoch of a record that was here before and is lost: an epoch grows far less often than
+/// every microsecond.
+fn first_epoch(now: Timestamp) -> u64 {
+    u64::try_from(now.as_micros()).unwrap_or(0).max(1)
 }
 
 fn damaged(key: &Key, reason: &dyn std::error::Error) -> Busy {

@@ -11,7 +11,7 @@ use crate::{Timestamp, document::Document, ports::Collection, units::Span};
 pub struct Lease {
     /// Which replica holds it; `None` once it was given back.
     pub holder: Option<String>,
-    /// Grows each time the lease is taken, and never falls.
+    /// Grows each time the lease is taken, and never falls: the first is the time in microseconds.
     pub epoch: u64,
     /// How long it lasts from when it was written. Clocks are not compared: others wait that long by a
     /// clock of their own.

@@ -2,18 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use workmanager_adapters_embedded::{Config, Location, Store};
-use workmanager_core_domain::Timestamp;
-
 use super::*;
+use workmanager_adapters_embedded::{Config, Location, Store};
 
 /// A clock whose monotonic side is set by hand.
 #[derive(Default)]
 struct HandClock(AtomicU64);
 
+/// Of a group that had no lease before.
+const FIRST: u64 = 1_795_600_800_000_000;
+
 impl Clock for HandClock {
     fn now(&self) -> Timestamp {
-        "2026-11-25T10:00:00Z".parse().unwrap()
+        let start: Timestamp = "2026-11-25T10:00:00Z".parse().unwrap();
+        start.plus(self.monotonic())
     }
 
     fn monotonic(&self) -> Duration {
@@ -54,17 +56,17 @@ impl Two {
 #[tokio::test]
 async fn a_lease_is_taken_over_only_after_a_whole_life_in_which_it_did_not_change() {
     let two = two();
-    assert_eq!(two.epoch(&two.one).await, Some(1));
+    assert_eq!(two.epoch(&two.one).await, Some(FIRST));
     assert_eq!(two.epoch(&two.other).await, None);
     two.at(20);
     // Renewed under the same epoch, because what is left does not cover an attempt.
-    assert_eq!(two.epoch(&two.one).await, Some(1));
+    assert_eq!(two.epoch(&two.one).await, Some(FIRST));
     two.at(41);
     assert_eq!(two.epoch(&two.other).await, None, "it has changed since it was seen");
     two.at(80);
     assert_eq!(two.epoch(&two.other).await, None);
     two.at(81);
-    assert_eq!(two.epoch(&two.other).await, Some(2));
+    assert_eq!(two.epoch(&two.other).await, Some(FIRST + 1));
     assert_eq!(two.epoch(&two.one).await, None, "it is another's now");
 }
 
@@ -83,7 +85,16 @@ async fn a_lease_that_covers_the_attempt_costs_no_write_and_is_held_by_one_at_a_
 #[tokio::test]
 async fn an_earlier_life_of_this_replica_is_followed_at_once_by_a_higher_epoch() {
     let two = two();
-    assert_eq!(two.epoch(&two.one).await, Some(1));
+    assert_eq!(two.epoch(&two.one).await, Some(FIRST));
     let again = Leases::new(two.one.records.clone(), two.clock.clone(), "one".into());
-    assert_eq!(two.epoch(&again).await, Some(2));
+    assert_eq!(two.epoch(&again).await, Some(FIRST + 1));
+}
+
+#[tokio::test]
+async fn after_a_record_was_lost_the_epoch_has_grown_all_the_same() {
+    let two = two();
+    assert_eq!(two.epoch(&two.one).await, Some(FIRST));
+    two.at(1);
+    two.one.records.delete(&Key::new(Collection::Lease, "g"), Expect::Any).await.unwrap();
+    assert_eq!(two.epoch(&two.other).await, Some(FIRST + 1_000_000));
 }
