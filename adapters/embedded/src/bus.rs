@@ -1,8 +1,9 @@
 //! Topics.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::time::timeout;
 use workmanager_core_domain::{
     Event, Topic,
     ports::{Bus, BusError, SettleError, Settlement, Subscription, TailCapability, TailStream},
@@ -19,11 +20,18 @@ use crate::{
     tail,
 };
 
+/// How long a publisher waits at most while its topic is crowded.
+const BRAKE: Duration = Duration::from_secs(1);
+
 #[async_trait]
 impl Bus for Store {
     async fn publish(&self, topic: &Topic, events: &[Arc<Event>]) -> Result<(), BusError> {
         if events.is_empty() {
             return Ok(());
+        }
+        if let Some(queue) = self.hub().queue(topic) {
+            // Whoever has waited so long is let in all the same: it is a brake, not a limit.
+            let _ = timeout(BRAKE, queue.room()).await;
         }
         let entries = events.iter().map(Entry::new).collect::<Result<_, _>>().map_err(Failure::Unavailable)?;
         Ok(self.writer().run(Publish { topic: topic.clone(), entries }).await?)

@@ -7,6 +7,8 @@
 //! What the ports leave open, this adapter does so:
 //! - A first subscription does not replay history: it starts with what is published after it.
 //! - A settlement is one transaction: all of it happens, or nothing.
+//! - A publisher waits, for a second at most, while ten thousand events wait on a topic that is taken from:
+//!   those who work come to their turn.
 //! - Within one life of the process an event is delivered once, unless its subscription is dropped
 //!   first. After a restart everything that was not acknowledged comes again.
 //! - Revisions are numbered over the whole store, so they grow over deletions without tombstones.

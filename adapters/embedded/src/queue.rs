@@ -19,6 +19,9 @@ pub(crate) const READY: usize = 256;
 /// How many bytes of events wait in memory.
 pub(crate) const READY_BYTES: usize = 4 << 20;
 
+/// How many events may wait before publishers wait too, so that those who work come to their turn.
+pub(crate) const CROWDED: u64 = 10_000;
+
 /// An event that waits for its outcome.
 #[derive(Debug, Clone)]
 pub(crate) struct Waiting {
@@ -36,6 +39,7 @@ pub(crate) struct Queue {
     restarted_at: u64,
     state: Mutex<State>,
     wake: Notify,
+    room: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -78,13 +82,17 @@ impl Queue {
     /// The queue of a topic that is subscribed now. `position` is the last of the log.
     pub(crate) fn fresh(topic: Topic, position: u64) -> Self {
         let state = State { cursor: position, ..State::default() };
-        Self { topic, restarted_at: 0, state: Mutex::new(state), wake: Notify::new() }
+        Self::new(topic, 0, state)
     }
 
     /// The queue of a topic that was subscribed before the process started.
     pub(crate) fn found(topic: Topic, position: u64, pending: u64) -> Self {
         let state = State { behind: pending > 0, pending, ..State::default() };
-        Self { topic, restarted_at: position, state: Mutex::new(state), wake: Notify::new() }
+        Self::new(topic, position, state)
+    }
+
+    fn new(topic: Topic, restarted_at: u64, state: State) -> Self {
+        Self { topic, restarted_at, state: Mutex::new(state), wake: Notify::new(), room: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -98,6 +106,17 @@ impl Queue {
     /// Ends after the next call of [`Queue::offer`] and its like.
     pub(crate) fn wake(&self) -> tokio::sync::futures::Notified<'_> {
         self.wake.notified()
+    }
+
+    /// Waits while so many events wait, and somebody takes them, that another would only wait longer.
+    pub(crate) async fn room(&self) {
+        let is_crowded = || {
+            let state = self.state();
+            state.live > 0 && state.pending >= CROWDED
+        };
+        while is_crowded() {
+            self.room.notified().await;
+        }
     }
 
     /// How many events wait for an outcome, taken or not.
@@ -128,6 +147,7 @@ impl Queue {
         state.live -= 1;
         if state.live == 0 {
             state.forget_ready();
+            self.room.notify_waiters();
         }
         drop(state);
         self.wake.notify_waiters();
@@ -189,6 +209,9 @@ impl Queue {
         if state.taken.remove(&position).is_none() && state.returned.remove(&position).is_none() {
             state.withdraw(position);
         }
+        if state.pending < CROWDED {
+            self.room.notify_one();
+        }
     }
 
     /// Whether little is ready, and more waits in the table that nobody reads yet.
@@ -240,6 +263,7 @@ impl Queue {
         *state = State { ended: true, live: state.live, joined: state.joined, ..State::default() };
         drop(state);
         self.wake.notify_waiters();
+        self.room.notify_waiters();
     }
 }
 

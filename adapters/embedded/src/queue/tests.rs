@@ -107,3 +107,22 @@ fn a_topic_that_is_given_up_ends_its_subscriptions() {
     assert!(matches!(queue.take(me), Turn::Ended));
     queue.leave(me);
 }
+
+#[tokio::test]
+async fn whoever_publishes_waits_while_a_taken_topic_is_crowded() {
+    use std::{future::Future as _, pin::pin, task::Poll};
+
+    let queue = Queue::found("orders".parse().unwrap(), CROWDED, CROWDED);
+    queue.room().await;
+    let me = queue.join();
+    let (mut one, mut other) = (pin!(queue.room()), pin!(queue.room()));
+    let mut has_room = |which: usize| {
+        let future = if which == 1 { one.as_mut() } else { other.as_mut() };
+        matches!(future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())), Poll::Ready(()))
+    };
+    assert!(!has_room(1) && !has_room(2));
+    queue.acknowledge(1);
+    assert!(has_room(1) && !has_room(2), "one outcome makes room for one");
+    queue.leave(me);
+    assert!(has_room(2), "nobody takes events: they are only kept");
+}
