@@ -1,15 +1,20 @@
-//! A process's output: kept up to a limit while an attempt runs, dropped otherwise, and never a reason
-//! for the process to wait.
+//! A process's output: kept up to a limit while an attempt runs, dropped otherwise. A process that writes
+//! beyond what is kept is slowed down, so that it does not take its neighbours' time; it never stands still.
 
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use ::metrics::counter;
 use bytes::Bytes;
-use tokio::net::unix::pipe::Receiver;
+use tokio::{
+    net::unix::pipe::Receiver,
+    time::{Instant, Sleep, sleep},
+};
 use workmanager_core_domain::outcome::LogStream;
 
 use crate::metrics::STRAY_OUTPUT;
@@ -18,6 +23,11 @@ use crate::metrics::STRAY_OUTPUT;
 const CHUNK: usize = 16 << 10;
 /// Most that is read after an answer: what a pipe can hold at all without privileges.
 const LEFTOVER: usize = 1 << 20;
+
+/// Dropped at once; the next after a pause.
+const DROPPED: usize = 256 << 10;
+/// How long nothing is read after so much was dropped. With it some 100 MiB a second are read.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A piece of output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +54,8 @@ pub(crate) struct Output {
     room: usize,
     truncated: bool,
     leftover: usize,
+    dropped: usize,
+    pause: Pin<Box<Sleep>>,
     chunk: Box<[u8; CHUNK]>,
 }
 
@@ -51,7 +63,8 @@ impl Output {
     pub(crate) fn new(stdout: OwnedFd, stderr: OwnedFd) -> io::Result<Self> {
         let pipe = |stream, fd| Ok::<_, io::Error>(Pipe { stream, receiver: Receiver::from_owned_fd(fd)?, open: true });
         let pipes = [pipe(LogStream::Stdout, stdout)?, pipe(LogStream::Stderr, stderr)?];
-        Ok(Self { pipes, room: 0, truncated: true, leftover: 0, chunk: Box::new([0; CHUNK]) })
+        let (pause, chunk) = (Box::pin(sleep(Duration::ZERO)), Box::new([0; CHUNK]));
+        Ok(Self { pipes, room: 0, truncated: true, leftover: 0, dropped: 0, pause, chunk })
     }
 
     /// Drops what was written since the last attempt and keeps up to `room` bytes from now on.
@@ -95,16 +108,28 @@ impl Output {
         None
     }
 
-    /// Waits for the next piece to be kept. Drops the rest on the way.
+    /// Waits for the next piece to be kept. Drops the rest on the way, slowly.
     pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
+        ready!(self.poll_pause(cx));
         for at in 0..self.pipes.len() {
             while let Poll::Ready(count) = self.poll_chunk(at, cx) {
                 if let Some(piece) = self.keep(at, count) {
                     return Poll::Ready(piece);
                 }
+                self.dropped += count;
+                ready!(self.poll_pause(cx));
             }
         }
         Poll::Pending
+    }
+
+    /// Waits if enough was dropped for now.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.dropped >= DROPPED {
+            self.dropped = 0;
+            self.pause.as_mut().reset(Instant::now() + PAUSE);
+        }
+        self.pause.as_mut().poll(cx)
     }
 
     fn poll_chunk(&mut self, at: usize, cx: &mut Context<'_>) -> Poll<usize> {

@@ -10,6 +10,9 @@ use super::{
 /// How long what was accepted may take to its end.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How long a soak keeps events.
+const RETENTION: &str = "20s";
+
 fn figure(subject: &str, measure: &'static str, value: f64, n: usize, command: &str) -> Row {
     Row { subject: subject.to_owned(), measure, median: value, p99: None, n, command: command.to_owned() }
 }
@@ -73,22 +76,28 @@ fn during(plane: &Plane, name: &str, connections: usize, time: Duration) -> anyh
     Ok(((rate, end.elapsed().as_secs_f64()), (before + accepted).saturating_sub(plane.replies()?)))
 }
 
-/// Half load for minutes: what grows?
+/// Half load for minutes: what grows? Events are kept so shortly that as many go as come, long before the
+/// end.
 pub(super) fn soak(setting: &Setting<'_>) -> anyhow::Result<Vec<Row>> {
-    let plane = Plane::start()?;
+    let plane = Plane::with(&["--event-retention", RETENTION])?;
     let (rounds, rate) = if setting.quick { (3, 500) } else { (30, 1_500) };
-    let (mut memory, mut descriptors, mut disk) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut memory, mut descriptors, mut processes, mut disk) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
         load::paced(plane.server, &format!("soak-{round}"), rate, Duration::from_secs(10))?;
         memory.push(plane.memory("VmRSS")?);
         descriptors.push(plane.descriptors()? as f64);
+        processes.push(plane.processes()? as f64);
         disk.push(plane.disk()?);
     }
-    let command = format!("{rate} events/s for {} s, a look every 10 s; the first third is left out", rounds * 10);
+    let command = format!(
+        "events kept {RETENTION}; {rate} events/s for {} s, a look every 10 s; the first third is left out",
+        rounds * 10
+    );
     let subject = "workmanager serve";
     Ok(vec![
         figure(subject, "memory grows by, MiB/min", slope(&memory), rounds, &command),
         figure(subject, "descriptors grow by, 1/min", slope(&descriptors), rounds, &command),
+        figure(subject, "processes grow by, 1/min", slope(&processes), rounds, &command),
         figure(subject, "disk grows by, MiB/min", slope(&disk), rounds, &command),
     ])
 }

@@ -37,9 +37,14 @@ pub(super) struct Plane {
 
 impl Plane {
     pub(super) fn start() -> anyhow::Result<Self> {
+        Self::with(&[])
+    }
+
+    /// [`Plane::start`] with further options.
+    pub(super) fn with(options: &[&str]) -> anyhow::Result<Self> {
         let (binary, folder) = (ours::built("workmanager")?, tempfile::tempdir()?);
         let (mut command, server) = ours::control_plane(&binary, "serve", folder.path())?;
-        let program = Program(command.args(["--log", "error"]).spawn()?);
+        let program = Program(command.args(["--log", "error"]).args(options).spawn()?);
         http::until("the program is healthy", || http::ask(server, "GET /health", "", "", 200).is_ok())?;
         let content = STANDARD.encode(ECHO);
         let body = format!(
@@ -80,6 +85,29 @@ impl Plane {
     /// Its open descriptors.
     pub(super) fn descriptors(&self) -> anyhow::Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/fd", self.program.0.id()))?.count())
+    }
+
+    /// Itself and the processes that come from it.
+    pub(super) fn processes(&self) -> anyhow::Result<usize> {
+        let mut parents = HashMap::new();
+        for entry in fs::read_dir("/proc")?.flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            // It may have ended meanwhile.
+            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+            let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' '));
+            parents.extend(fields.and_then(|mut fields| Some((pid, fields.nth(1)?.parse::<u32>().ok()?))));
+        }
+        let ours = self.program.0.id();
+        let line = |mut pid: u32| {
+            while pid != ours {
+                match parents.get(&pid) {
+                    Some(parent) => pid = *parent,
+                    None => return false,
+                }
+            }
+            true
+        };
+        Ok(parents.keys().filter(|pid| line(**pid)).count())
     }
 
     /// Bytes of its data, in MiB.

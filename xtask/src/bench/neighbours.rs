@@ -22,29 +22,31 @@ const NEIGHBOUR: &str = "def Process(event): return {'type': 'fine', 'data': eve
 /// Requests of the neighbour a second: few enough that it does not fill the machine itself.
 const RATE: u32 = 200;
 
-/// What harms, and a plain process that does the same.
-const HARMS: [(&str, &str, &str); 5] = [
-    ("loops", "while True: pass", "while True: pass"),
-    ("allocates", "while True: bytearray(100 << 20)", "while True: bytearray(100 << 20)"),
-    ("prints", "while True: print('x' * 4096)", "while True: print('x' * 4096)"),
-    ("starts threads", WORKERS_THREADS, PLAIN_THREADS),
-    ("exits at once", "import os; os._exit(1)", PLAIN_EXITS),
+/// Of `/proc/stat`, a second: the same on every Linux that Rust has a standard library for.
+const TICKS: f64 = 100.0;
+
+/// What harms.
+const HARMS: [(&str, &str); 5] = [
+    ("loops", "while True: pass"),
+    ("allocates", "while True: bytearray(100 << 20)"),
+    ("prints", "while True: print('x' * 4096)"),
+    ("starts threads", THREADS),
+    ("exits at once", "import os; os._exit(1)"),
 ];
 /// Its memory lets it have about 30 at a time.
-const WORKERS_THREADS: &str = "import threading, time
+const THREADS: &str = "import threading, time
     while True:
         try: threading.Thread(target=time.sleep, args=(0.1,)).start()
         except RuntimeError: pass";
-const PLAIN_THREADS: &str = "import threading, time
+/// Takes the share of a core that its argument says, and nothing else.
+const PLAIN: &str = "import sys, time
+share, start = float(sys.argv[1]), time.monotonic()
 while True:
-    if threading.active_count() < 30: threading.Thread(target=time.sleep, args=(0.1,)).start()";
-const PLAIN_EXITS: &str = "import os
-while True:
-    if os.fork() == 0: os._exit(1)
-    os.wait()";
+    if time.process_time() < share * (time.monotonic() - start): pass
+    else: time.sleep(0.002)";
 
-/// The neighbour's answers while another worker does harm all the time, and while a plain process does the
-/// same instead; both take turns.
+/// The neighbour's answers while another worker does harm all the time, and while plain processes take as
+/// much of the machine's time instead; both take turns.
 pub(super) fn neighbours(setting: &Setting<'_>) -> anyhow::Result<Vec<Row>> {
     let (turns, time) = if setting.quick { (1, Duration::from_secs(1)) } else { (5, Duration::from_secs(4)) };
     let binary = ours::built("workmanager")?;
@@ -53,26 +55,49 @@ pub(super) fn neighbours(setting: &Setting<'_>) -> anyhow::Result<Vec<Row>> {
     let _program = Program(command.args(["--log", "error"]).spawn()?);
     http::until("the program is healthy", || http::ask(server, "GET /health", "", "", 200).is_ok())?;
     create(server, "neighbour", NEIGHBOUR)?;
-    let mut rows = Vec::new();
-    for (number, (name, harm, plain)) in HARMS.into_iter().enumerate() {
+    let (calm, alone) = with_load(|| paced(server, time))?;
+    let command = format!("POST /v1/workers/neighbour/invoke, {RATE} a second");
+    let mut rows = vec![Row::of_times("neighbour of nobody", "request to answer, ms", calm, command.clone())?];
+    for (number, (name, harm)) in HARMS.into_iter().enumerate() {
         let worker = format!("hostile-{number}");
         create(server, &worker, &format!("def Process(event):\n    {harm}\n"))?;
-        let (mut beside_worker, mut beside_process) = (Vec::new(), Vec::new());
+        let (mut beside_worker, mut beside_plain, mut load) = (Vec::new(), Vec::new(), 0.0);
         for _ in 0..turns {
-            beside_worker.extend(while_provoked(server, &worker, || paced(server, time))?);
-            let process = Busy::start(plain)?;
-            beside_process.extend(paced(server, time)?);
-            drop(process);
+            let (samples, both) = while_provoked(server, &worker, || with_load(|| paced(server, time)))?;
+            beside_worker.extend(samples);
+            let harms = (both - alone).max(0.0);
+            load += harms / turns as f64;
+            let _plain = Plain::start(harms)?;
+            beside_plain.extend(paced(server, time)?);
         }
-        let command = format!("POST /v1/workers/neighbour/invoke, {RATE} a second");
         let subject = |who: &str| format!("neighbour of a {who} that {name}");
         let ours = Row::of_times(&subject("worker"), "request to answer, ms", beside_worker, command.clone())?;
-        let plain = Row::of_times(&subject("plain process"), "request to answer, ms", beside_process, command.clone())?;
+        let subject = format!("neighbour of plain processes of its load, {load:.2} cores");
+        let plain = Row::of_times(&subject, "request to answer, ms", beside_plain, command.clone())?;
         let times = ours.p99.zip(plain.p99).map_or(f64::NAN, |(ours, plain)| ours / plain);
-        let (n, measure) = (ours.n, "p99 beside the worker by p99 beside the process");
-        rows.extend([ours, plain, Row { subject: subject("worker"), measure, median: times, p99: None, n, command }]);
+        let (n, measure) = (ours.n, "p99 beside the worker by p99 beside the processes");
+        let times =
+            Row { subject: ours.subject.clone(), measure, median: times, p99: None, n, command: command.clone() };
+        rows.extend([ours, plain, times]);
     }
     Ok(rows)
+}
+
+/// What was measured, and how many cores the machine was busy with meanwhile.
+fn with_load<T>(measure: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, f64)> {
+    let (before, start) = (busy()?, Instant::now());
+    let measured = measure()?;
+    Ok((measured, (busy()? - before) / start.elapsed().as_secs_f64()))
+}
+
+/// Seconds that the machine's cores worked since its start.
+fn busy() -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let figures = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let ticks: Vec<f64> = figures.map(str::parse).collect::<Result<_, _>>()?;
+    // user, nice, system, idle, iowait, irq, softirq: see proc_stat(5).
+    let worked: f64 = ticks.iter().take(7).enumerate().filter(|(at, _)| !matches!(at, 3 | 4)).map(|(_, t)| t).sum();
+    Ok(worked / TICKS)
 }
 
 fn create(server: SocketAddr, name: &str, source: &str) -> anyhow::Result<()> {
@@ -122,28 +147,31 @@ fn paced(server: SocketAddr, time: Duration) -> anyhow::Result<Vec<Duration>> {
     (0..count).map(invoke).collect()
 }
 
-/// A plain process, ended when dropped.
-struct Busy(Child);
+/// Plain processes, ended when dropped.
+struct Plain(Vec<Child>);
 
-impl Busy {
-    /// In a session of its own, as workers are: a scheduler that shares time among sessions would let it take
-    /// from whoever measures, and make the worker look gentle.
-    fn start(source: &str) -> anyhow::Result<Self> {
-        let mut command = Command::new("setsid");
-        command
-            .args(["python3", "-I", "-S", "-c", source])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let child = Self(command.spawn()?);
+impl Plain {
+    /// So many that together they take `load` cores. Each is in a session of its own, as workers are: a
+    /// scheduler that shares time among sessions would let them take from whoever measures, and make the
+    /// worker look gentle.
+    fn start(load: f64) -> anyhow::Result<Self> {
+        let count = load.ceil().max(1.0);
+        let start = |_| {
+            let mut command = Command::new("setsid");
+            command.args(["python3", "-I", "-S", "-c", PLAIN, &(load / count).to_string()]);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
+        };
+        let plain = Self((0..count as usize).map(start).collect::<Result<_, _>>()?);
         thread::park_timeout(Duration::from_millis(200));
-        Ok(child)
+        Ok(plain)
     }
 }
 
-impl Drop for Busy {
+impl Drop for Plain {
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+        for child in &mut self.0 {
+            drop(child.kill());
+            drop(child.wait());
+        }
     }
 }
