@@ -8,5 +8,6 @@ pub mod feed;
 pub mod grant;
 pub mod logs;
 pub mod platform;
+pub mod replicas;
 pub mod router;
 pub mod serve;

@@ -173,6 +173,15 @@ impl Router {
         self.keeper.deliveries.restore().await
     }
 
+    /// Makes the parked deliveries of `partition`, whose writer is gone, our own, and says how many there
+    /// were.
+    ///
+    /// # Errors
+    /// The store's; doing it again is fine.
+    pub async fn adopt(&self, partition: &str) -> Result<usize, StoreError> {
+        self.keeper.deliveries.adopt(partition).await
+    }
+
     /// What was last seen of each worker's code.
     #[must_use]
     pub const fn board(&self) -> &Arc<Board> {

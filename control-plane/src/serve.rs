@@ -31,6 +31,7 @@ use crate::{
     feed::Feed,
     grant::Grants,
     platform,
+    replicas::{self, Announcing, Membership},
     router::{self, Router},
 };
 
@@ -43,6 +44,8 @@ pub struct Stores {
     pub blobs: Arc<dyn Blobs>,
     /// Events.
     pub bus: Arc<dyn Bus>,
+    /// Whether other control planes work with them too.
+    pub shared: bool,
 }
 
 /// What the control plane is made of.
@@ -161,9 +164,19 @@ async fn application(
     (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
     tasks: Tasks,
 ) -> Result<App, Error> {
-    let Stores { records, blobs, bus } = stores;
+    let Stores { mut records, blobs, bus, shared } = stores;
     let roster = Arc::new(Roster::default());
     app::load(&*records, &roster, &*clock).await.map_err(Error::Load)?;
+    let mut settings = workmanager_core_delivery::Settings::default();
+    let membership = if shared {
+        let entered = Membership::enter(records.clone(), clock.clone(), &*ids).await;
+        let membership = entered.map_err(|error| Error::Load(error.into()))?;
+        settings.parking.partition = membership.name().into();
+        records = Arc::new(Announcing::new(records));
+        Some(membership)
+    } else {
+        None
+    };
     let parts = router::Parts {
         bus: bus.clone(),
         records: records.clone(),
@@ -173,10 +186,16 @@ async fn application(
         roster: roster.clone(),
         feed,
     };
-    let router = Router::start(parts, &tasks);
+    let router = Router::with(parts, settings, &tasks);
     let settings = app::Settings::default();
+    let (with, running) = (router.clone(), tasks.clone());
     let app = App::new(app::Parts { records, blobs, bus, target, roster, router, clock, ids, tasks, settings });
     app.keep_house();
+    if let Some(membership) = membership {
+        running.spawn_infallible(replicas::follow(app.clone()));
+        let tasks = running.clone();
+        running.spawn("replica", OnError::StopProcess, membership.run(with, tasks));
+    }
     Ok(app)
 }
 

@@ -57,6 +57,24 @@ impl App {
     /// The store's.
     pub async fn recover(&self) -> Result<usize, Error> {
         let parts = &self.parts;
+        let known = self.reread_all().await?;
+        let roster = parts.roster.snapshot();
+        let running = || roster.members().filter(|member| member.is_running());
+        let topics: BTreeSet<&Topic> = running().flat_map(|member| &member.worker.topics).collect();
+        if let Err(late) = parts.router.settled(topics, parts.settings.settle).await {
+            warn!("{}", chain(&late));
+        }
+        let count = running().count();
+        info!("recovered: {count} of {known} workers run");
+        Ok(count)
+    }
+
+    /// Reads all workers again, and says how many can be used.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn reread_all(&self) -> Result<usize, Error> {
+        let parts = &self.parts;
         let loaded = load(&*parts.records, &parts.roster, &*parts.clock).await?;
         for id in self.ids() {
             if loaded.ids.contains(&id) {
@@ -67,15 +85,20 @@ impl App {
                 parts.roster.remove(id);
             }
         }
-        let roster = parts.roster.snapshot();
-        let running = || roster.members().filter(|member| member.is_running());
-        let topics: BTreeSet<&Topic> = running().flat_map(|member| &member.worker.topics).collect();
-        if let Err(late) = parts.router.settled(topics, parts.settings.settle).await {
-            warn!("{}", chain(&late));
+        Ok(loaded.ids.len())
+    }
+
+    /// Reads one worker again, which somebody else has changed.
+    ///
+    /// # Errors
+    /// The store's, or `Damaged`; what was known of it stays.
+    pub async fn reread(&self, id: WorkerId) -> Result<(), Error> {
+        let _writing = self.lock(id).await;
+        match store::get::<Worker>(&*self.parts.records, &id.to_string()).await? {
+            Some(stored) => self.parts.roster.put(stored.value, stored.revision),
+            None => self.parts.roster.remove(id),
         }
-        let count = running().count();
-        info!("recovered: {count} of {} workers run", loaded.ids.len());
-        Ok(count)
+        Ok(())
     }
 
     fn ids(&self) -> Vec<WorkerId> {

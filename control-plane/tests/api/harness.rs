@@ -21,9 +21,10 @@ use workmanager_control_plane::{
     app::{self, App, Settings},
     feed::Feed,
     grant::Grants,
+    replicas::{Announcing, follow},
     router,
 };
-use workmanager_core_delivery::Roster;
+use workmanager_core_delivery::{Parking, Roster};
 use workmanager_core_domain::ports::{Blobs, Bus, Collection, Records};
 use workmanager_core_kit::Tasks;
 
@@ -94,16 +95,39 @@ impl<S: Ports> Harness<S> {
         Self::put_together(store, clock, (gate, Settings::default()), roster)
     }
 
-    fn put_together(
+    /// No identifier is given out here that `other` gave out.
+    pub(crate) fn go_on_after(&self, other: &Self) {
+        self.ids.go_on_after(&other.ids);
+    }
+
+    /// One of several control planes on this store, which hears what the others change.
+    pub(crate) async fn replica(store: Arc<S>, clock: Arc<FakeClock>, partition: &str) -> Self {
+        let roster = Arc::<Roster>::default();
+        app::load(&*store, &roster, &*clock).await.unwrap();
+        let records = Arc::new(Announcing::new(store.clone()));
+        let parking = Parking { partition: partition.into(), ..Parking::default() };
+        let settings = workmanager_core_delivery::Settings { parking, ..Default::default() };
+        let next = Self::build(store, records, clock, (Gate::new([]), Settings::default()), (roster, settings));
+        next.app.parts().tasks.spawn_infallible(follow(next.app.clone()));
+        next
+    }
+
+    fn put_together(store: Arc<S>, clock: Arc<FakeClock>, how: (Gate, Settings), roster: Arc<Roster>) -> Self {
+        let records = store.clone();
+        Self::build(store, records, clock, how, (roster, workmanager_core_delivery::Settings::default()))
+    }
+
+    fn build(
         store: Arc<S>,
+        records: Arc<dyn Records>,
         clock: Arc<FakeClock>,
         (gate, settings): (Gate, Settings),
-        roster: Arc<Roster>,
+        (roster, deliveries): (Arc<Roster>, workmanager_core_delivery::Settings),
     ) -> Self {
         let (target, ids, tasks) = (Arc::<FakeTarget>::default(), Arc::<FakeIds>::default(), Tasks::new());
         let parts = router::Parts {
             bus: store.clone(),
-            records: store.clone(),
+            records: records.clone(),
             target: target.clone(),
             clock: clock.clone(),
             ids: ids.clone(),
@@ -111,12 +135,12 @@ impl<S: Ports> Harness<S> {
             feed: Feed::default(),
         };
         let app = App::new(app::Parts {
-            records: store.clone(),
+            records,
             blobs: store.clone(),
             bus: store.clone(),
             target: target.clone(),
             roster,
-            router: router::Router::start(parts, &tasks),
+            router: router::Router::with(parts, deliveries, &tasks),
             clock: clock.clone(),
             ids: ids.clone(),
             tasks,

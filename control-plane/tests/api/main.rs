@@ -20,6 +20,7 @@ mod operations;
 mod publish;
 mod quarantined;
 mod recovery;
+mod replicas;
 mod shapes;
 mod stories;
 mod tags;

@@ -18,6 +18,7 @@
 //! - Events of a worker that is stopped are parked until it runs, or until they are too old. One that
 //!   is deleted ends them.
 
+mod adopt;
 mod berth;
 mod in_flight;
 mod ledger;

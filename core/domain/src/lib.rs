@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod parked;
 pub mod ports;
 pub mod quarantine;
+pub mod replica;
 pub mod reply;
 pub mod subscription;
 pub mod time;

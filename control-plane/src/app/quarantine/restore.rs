@@ -77,7 +77,8 @@ impl App {
             Collection::Lease => Ok(salvaged::<Lease>(entry, |_| true)),
             Collection::Claim => Ok(salvaged::<ClaimRecord>(entry, |_| true)),
             Collection::Quarantine => Ok(salvaged::<Quarantined>(entry, |_| true)),
-            Collection::Name | Collection::Copy => Ok(None),
+            // They are made anew by whoever needs them.
+            Collection::Name | Collection::Copy | Collection::Replica | Collection::Recent => Ok(None),
         }
     }
 

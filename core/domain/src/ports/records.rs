@@ -32,11 +32,15 @@ pub enum Collection {
     Copy,
     /// First answers to idempotent requests, by key.
     Claim,
+    /// Control planes that share the store, by partition.
+    Replica,
+    /// Which workers changed last; one record.
+    Recent,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Worker,
         Self::Version,
         Self::Name,
@@ -47,6 +51,8 @@ impl Collection {
         Self::Quarantine,
         Self::Copy,
         Self::Claim,
+        Self::Replica,
+        Self::Recent,
     ];
 
     /// The stable name, for stores and messages.
@@ -63,6 +69,8 @@ impl Collection {
             Self::Quarantine => "quarantine",
             Self::Copy => "copy",
             Self::Claim => "claim",
+            Self::Replica => "replica",
+            Self::Recent => "recent",
         }
     }
 }
