@@ -11,6 +11,7 @@ pub mod rest;
 
 use std::{convert::Infallible, future::Future, sync::Arc};
 
+use arc_swap::ArcSwap;
 use axum::{Router, body::Body};
 pub use gate::Gate;
 use http::{Request, Response};
@@ -42,21 +43,39 @@ pub struct Api {
     pub metrics: Metrics,
 }
 
-/// A router as the service that `kit::http::serve` takes.
-pub fn service(
-    router: Router,
-) -> impl Fn(Request<Incoming>) -> std::pin::Pin<Box<dyn Future<Output = Response<Body>> + Send>> + Clone + Send + 'static
-{
-    move |request| {
-        let answer = router.clone().call(request.map(Body::new));
-        Box::pin(async move {
-            match answer.await {
-                Ok(response) => response,
-                Err(never) => {
-                    let never: Infallible = never;
-                    match never {}
+/// The router that answers now; another can take its place. Cloning shares it.
+#[derive(Clone)]
+pub struct Front(Arc<ArcSwap<Router>>);
+
+impl Front {
+    /// Answers by `router`.
+    #[must_use]
+    pub fn new(router: Router) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(router)))
+    }
+
+    /// From now on answers by `router`.
+    pub fn set(&self, router: Router) {
+        self.0.store(Arc::new(router));
+    }
+
+    /// As the service that `kit::http::serve` takes.
+    pub fn service(
+        self,
+    ) -> impl Fn(Request<Incoming>) -> std::pin::Pin<Box<dyn Future<Output = Response<Body>> + Send>> + Clone + Send + 'static
+    {
+        move |request| {
+            let mut router = Router::clone(&self.0.load());
+            let answer = router.call(request.map(Body::new));
+            Box::pin(async move {
+                match answer.await {
+                    Ok(response) => response,
+                    Err(never) => {
+                        let never: Infallible = never;
+                        match never {}
+                    }
                 }
-            }
-        })
+            })
+        }
     }
 }

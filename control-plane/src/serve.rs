@@ -8,6 +8,7 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -26,7 +27,7 @@ use workmanager_core_kit::{
 };
 
 use crate::{
-    api::{self, Api, Readiness, Stage},
+    api::{self, Api, Front, Readiness, Stage},
     app::{self, App},
     feed::Feed,
     grant::Grants,
@@ -36,7 +37,6 @@ use crate::{
 };
 
 /// Where definitions, code and events are kept: the only parts that another profile replaces.
-#[derive(Clone)]
 pub struct Stores {
     /// Definitions, versions, event records.
     pub records: Arc<dyn Records>,
@@ -46,6 +46,8 @@ pub struct Stores {
     pub bus: Arc<dyn Bus>,
     /// Whether other control planes work with them too.
     pub shared: bool,
+    /// Ends once they can be used. The ports are open before.
+    pub ready: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 /// What the control plane is made of.
@@ -115,7 +117,8 @@ pub struct Running {
     pub readiness: Readiness,
 }
 
-/// Starts everything: the ports are open when it returns.
+/// Starts everything. The ports are open at once, and answer that the program is starting until the stores
+/// can be used and everything in them is known.
 ///
 /// # Errors
 /// See [`Error`]. What had been started stops with the tasks.
@@ -125,6 +128,8 @@ pub async fn start(parts: Parts) -> Result<Running, Error> {
     let listeners = options.listen().await?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Error::System("the port", error));
     let (http, internal) = (address(&listeners.http)?, address(&listeners.internal)?);
+    let front = Front::new(api::rest::early());
+    listen("rest", listeners.http, front.clone(), grace, &tasks);
 
     let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock::new()), Arc::new(UuidV7));
     let feed = Feed::default();
@@ -148,8 +153,9 @@ pub async fn start(parts: Parts) -> Result<Running, Error> {
 
     let readiness = Readiness::default();
     let rest = api::rest::router(Api { app: app.clone(), gate, readiness: readiness.clone(), metrics });
-    listen("rest", listeners.http, rest, grace, &tasks);
-    listen("internal", listeners.internal, api::internal::router(blobs, grants, clock), grace, &tasks);
+    let code = Front::new(api::internal::router(blobs, grants, clock));
+    listen("internal", listeners.internal, code, grace, &tasks);
+    front.set(rest);
     announce(&folder, http).map_err(|error| Error::System("what the data folder is", error))?;
     stop_being_ready(&readiness, &tasks);
     info!("serving on http://{http}");
@@ -164,7 +170,8 @@ async fn application(
     (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
     tasks: Tasks,
 ) -> Result<App, Error> {
-    let Stores { mut records, blobs, bus, shared } = stores;
+    let Stores { mut records, blobs, bus, shared, ready } = stores;
+    ready.await;
     let roster = Arc::new(Roster::default());
     app::load(&*records, &roster, &*clock).await.map_err(Error::Load)?;
     let mut settings = workmanager_core_delivery::Settings::default();
@@ -199,10 +206,10 @@ async fn application(
     Ok(app)
 }
 
-fn listen(name: &'static str, listener: TcpListener, router: axum::Router, grace: Duration, tasks: &Tasks) {
+fn listen(name: &'static str, listener: TcpListener, front: Front, grace: Duration, tasks: &Tasks) {
     let stop = tasks.stopping();
     tasks.spawn(name, OnError::StopProcess, async move {
-        http::serve(Listener::Tcp(listener), api::service(router), stop, grace).await;
+        http::serve(Listener::Tcp(listener), front.service(), stop, grace).await;
         Ok::<_, Infallible>(())
     });
 }

@@ -27,7 +27,13 @@ pub(crate) fn embedded(folder: &Folder, data: &Data) -> Result<Store, Error> {
 /// A store behind its ports.
 pub(crate) fn stores(store: &Store) -> Stores {
     let store = Arc::new(store.clone());
-    Stores { records: store.clone(), blobs: store.clone(), bus: store, shared: false }
+    Stores {
+        records: store.clone(),
+        blobs: store.clone(),
+        bus: store,
+        shared: false,
+        ready: Box::pin(std::future::ready(())),
+    }
 }
 
 /// Every engine that a function of this program has.

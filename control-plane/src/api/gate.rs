@@ -16,8 +16,8 @@ use crate::app::Code;
 
 /// How a token begins, so that it is recognised where it does not belong.
 const PREFIX: &str = "wm_";
-/// Paths that anybody may ask.
-const OPEN: [&str; 4] = ["/health", "/health/live", "/healthz", "/readyz"];
+/// Paths that anybody may ask: how the program is, and what a sidecar asks, which has no token.
+const OPEN: [&str; 6] = ["/health", "/health/live", "/healthz", "/readyz", "/dapr/config", "/dapr/subscribe"];
 
 /// Decides about every request. Cloning shares it.
 #[derive(Debug, Clone)]

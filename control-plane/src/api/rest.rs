@@ -2,6 +2,7 @@
 
 mod call;
 mod condition;
+mod dapr;
 mod dead_letters;
 mod engines;
 mod events;
@@ -17,7 +18,7 @@ mod tail;
 mod topics;
 mod worker;
 
-pub use router::router;
+pub use router::{early, router};
 use workmanager_core_domain::event::InvalidEvent;
 
 /// JSON pointer to what is wrong with the event at `at`.

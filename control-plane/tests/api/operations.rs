@@ -3,9 +3,9 @@
 use axum::body::Body;
 use http::Request;
 use serde_json::{Value, json};
-use workmanager_control_plane::api::Stage;
+use workmanager_control_plane::api::{self, Stage};
 
-use crate::harness::{Harness, media_type, raw};
+use crate::harness::{Harness, answered, media_type, raw};
 
 #[tokio::test]
 async fn health_says_how_the_program_is() {
@@ -25,6 +25,21 @@ async fn health_says_how_the_program_is() {
         for path in ["/health/live", "/healthz"] {
             assert_eq!(wm.get(path).await.expect(200).text, r#"{"status":"alive"}"#);
         }
+    }
+}
+
+#[tokio::test]
+async fn a_sidecar_is_told_that_there_is_nothing_to_set_up_before_anything_else_is_served() {
+    let (wm, early) = (Harness::start().await, api::rest::early());
+    for (path, text) in [("/dapr/config", "{}"), ("/dapr/subscribe", "[]")] {
+        assert_eq!(wm.get(path).await.expect(200).text, text);
+        assert_eq!(answered(&early, raw("GET", path, "", "")).await.expect(200).text, text);
+    }
+    let alive = answered(&early, raw("GET", "/healthz", "", "")).await;
+    assert_eq!(alive.expect(200).text, r#"{"status":"alive"}"#);
+    for path in ["/health", "/readyz", "/v1/workers", "/metrics"] {
+        let answer = answered(&early, raw("GET", path, "", "")).await;
+        assert!(answer.refused(503, "not-ready").contains("starting"), "{path}");
     }
 }
 
@@ -93,7 +108,7 @@ async fn what_is_no_operation_is_refused() {
         "/openapi.json",
         "/docs",
         "/console",
-        "/dapr/subscribe",
+        "/dapr/other",
         "/favicon.ico",
     ] {
         for method in ["GET", "POST", "DELETE"] {

@@ -64,7 +64,6 @@ async fn what_nobody_writes_any_more_is_taken_over_and_done_once() {
         one.store.page(Collection::Parked, &prefix, None, 100).await.unwrap().records.len()
     };
     until("all is parked", async || parked("one").await + parked("other").await == 20).await;
-    assert!(parked("one").await > 0 && parked("other").await > 0, "they share the events");
     // Neither has ever shown that it lives: to whoever comes both are gone, and what they still try fails.
     let heir = Harness::replica(one.store.clone(), one.clock.clone(), "heir").await;
     let membership = Membership::enter(one.store.clone(), one.clock.clone(), &UuidV7).await.unwrap();

@@ -7,7 +7,7 @@ use axum::{
 };
 
 use super::{
-    dead_letters, engines, events, explain, fallback, health, idempotency, logs, quarantine, tail, topics, worker,
+    dapr, dead_letters, engines, events, explain, fallback, health, idempotency, logs, quarantine, tail, topics, worker,
 };
 use crate::api::{Api, context, gate};
 
@@ -43,6 +43,8 @@ pub fn router(api: Api) -> Router {
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/{id}", delete(quarantine::drop))
         .route("/v1/quarantine/{id}/repair", post(quarantine::repair))
+        .route("/dapr/config", get(dapr::config))
+        .route("/dapr/subscribe", get(dapr::subscribe))
         .route("/health", get(health::ready))
         .route("/readyz", get(health::ready))
         .route("/health/live", get(health::live))
@@ -54,4 +56,15 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn_with_state(api.gate.clone(), gate::pass))
         .layer(from_fn(context::surround))
         .with_state(api)
+}
+
+/// What is answered while the program is being put together: that it lives, and that it is not ready.
+pub fn early() -> Router {
+    Router::new()
+        .route("/dapr/config", get(dapr::config))
+        .route("/dapr/subscribe", get(dapr::subscribe))
+        .route("/health/live", get(health::live))
+        .route("/healthz", get(health::live))
+        .fallback(fallback::starting)
+        .layer(from_fn(context::surround))
 }

@@ -104,7 +104,7 @@ impl Plane {
         let rest = api::rest::router(Api { app: app.clone(), gate: Gate::new([]), readiness, metrics });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, asked) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
-        let (log, answer) = (Arc::clone(&asked), api::service(rest));
+        let (log, answer) = (Arc::clone(&asked), api::Front::new(rest).service());
         let service = move |request: http::Request<hyper::body::Incoming>| {
             log.lock().unwrap().push(format!("{} {}", request.method(), request.uri().path()));
             answer(request)
