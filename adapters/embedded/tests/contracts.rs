@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use workmanager_adapters_embedded::{Config, Location, Store};
 use workmanager_core_domain::Digest;
 use workmanager_core_kit::SystemClock;
-use workmanager_tests_contracts::{Fixture, blobs, bus, faults, fresh, records, settlement, tail};
+use workmanager_tests_contracts::{Fixture, blobs, bus, exact, faults, fresh, records, settlement, tail, whole};
 
 /// A store in a directory of its own.
 struct Durable {
@@ -18,8 +18,9 @@ struct Durable {
 }
 
 impl Durable {
-    async fn fresh() -> Self {
-        Self::open(tempfile::tempdir().unwrap())
+    /// It needs no tool.
+    async fn fresh() -> Option<Self> {
+        Some(Self::open(tempfile::tempdir().unwrap()))
     }
 
     fn open(directory: TempDir) -> Self {
@@ -76,6 +77,7 @@ mod the_blobs {
 
 mod the_bus {
     super::bus!(super::Durable::fresh);
+    super::exact!(super::Durable::fresh);
     super::fresh!(super::Durable::fresh);
 }
 
@@ -89,4 +91,5 @@ mod the_tail {
 
 mod under_faults {
     super::faults!(super::Durable::fresh);
+    super::whole!(super::Durable::fresh);
 }

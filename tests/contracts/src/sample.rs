@@ -1,6 +1,6 @@
 //! Keys, topics and events to test with.
 
-use std::{fmt::Display, sync::Arc};
+use std::{collections::BTreeSet, fmt::Display, sync::Arc};
 
 use bytes::Bytes;
 use workmanager_core_domain::{
@@ -75,6 +75,26 @@ pub async fn drain(bus: &impl Bus, subscription: &mut Box<dyn Subscription>, cou
         acknowledge(bus, delivery.token).await.unwrap();
     }
     ids
+}
+
+/// Takes and acknowledges deliveries until each of `expected` was there. Returns the ids of all, in order.
+///
+/// # Panics
+/// If the bus fails or ends.
+pub async fn collect(
+    bus: &impl Bus,
+    subscription: &mut Box<dyn Subscription>,
+    expected: impl IntoIterator<Item = String>,
+) -> Vec<String> {
+    let mut missing: BTreeSet<String> = expected.into_iter().collect();
+    let mut seen = Vec::new();
+    while !missing.is_empty() {
+        let delivery = take(subscription).await;
+        acknowledge(bus, delivery.token).await.unwrap();
+        missing.remove(delivery.event.id());
+        seen.push(delivery.event.id().to_owned());
+    }
+    seen
 }
 
 /// Acknowledges a delivery, and nothing else.

@@ -7,52 +7,51 @@ use workmanager_core_domain::{
 
 use crate::{
     Fixture,
-    sample::{acknowledge, drain, event, events, ids, take, topic},
+    sample::{acknowledge, collect, event, events, ids, take, topic},
 };
 
-/// What a subscriber had taken and not finished comes again to the next one, marked as such.
+/// What a subscriber had taken and not finished comes again to the next one; what it had finished does not.
 pub async fn a_dropped_subscription_returns_what_is_not_finished<F: Fixture<Store: Bus>>(fixture: F) {
     let (bus, orders) = (fixture.store(), topic("orders"));
     let mut subscription = bus.subscribe(&orders).await.unwrap();
-    bus.publish(&orders, &events("", 4)).await.unwrap();
-    let first = take(&mut subscription).await;
-    take(&mut subscription).await;
-    let third = take(&mut subscription).await;
-    acknowledge(&*bus, first.token).await.unwrap();
+    bus.publish(&orders, &events("", 6)).await.unwrap();
+    let finished = take(&mut subscription).await;
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        open.push(take(&mut subscription).await);
+    }
+    acknowledge(&*bus, finished.token).await.unwrap();
     drop(subscription);
-    // One may be acknowledged late, by whoever still works on it.
-    acknowledge(&*bus, third.token).await.unwrap();
+    // An acknowledgement that comes late is no error, whether it still counts or not.
+    acknowledge(&*bus, open[0].token).await.unwrap();
 
     let mut subscription = bus.subscribe(&orders).await.unwrap();
-    let second = take(&mut subscription).await;
-    assert_eq!((second.event.id(), second.redelivered), ("1", true));
-    let fourth = take(&mut subscription).await;
-    assert_eq!(fourth.event.id(), "3");
+    bus.publish(&orders, &[event("marker")]).await.unwrap();
+    let late = [finished.event.id(), open[0].event.id()];
+    let expected = ids("", 6).into_iter().filter(|id| !late.contains(&id.as_str())).chain(["marker".to_owned()]);
+    let seen = collect(&*bus, &mut subscription, expected).await;
+    assert!(!seen.contains(&finished.event.id().to_owned()), "what was finished came again");
 }
 
-/// After a crash nothing that was acknowledged comes again, and everything else does.
+/// After a crash everything that was not acknowledged comes again, as it was.
 pub async fn a_restart_returns_what_is_not_finished<F: Fixture<Store: Bus>>(fixture: F) {
     let (bus, orders) = (fixture.store(), topic("orders"));
     let mut subscription = bus.subscribe(&orders).await.unwrap();
-    bus.publish(&orders, &events("", 300)).await.unwrap();
-    for i in 0..200 {
+    bus.publish(&orders, &events("", 90)).await.unwrap();
+    let mut expected = ids("", 90);
+    for i in 0..60 {
         let delivery = take(&mut subscription).await;
         if i % 2 == 0 {
+            expected.retain(|id| id != delivery.event.id());
             acknowledge(&*bus, delivery.token).await.unwrap();
         }
     }
     let fixture = fixture.restarted().await;
+    drop(subscription);
     let bus = fixture.store();
     let mut subscription = bus.subscribe(&orders).await.unwrap();
-    for i in (1..200).step_by(2).chain(200..300) {
-        let delivery = take(&mut subscription).await;
-        assert_eq!((delivery.event.id(), delivery.redelivered), (i.to_string().as_str(), true));
-        assert_eq!(*delivery.event, *event(i));
-        acknowledge(&*bus, delivery.token).await.unwrap();
-    }
     bus.publish(&orders, &[event("fresh")]).await.unwrap();
-    let fresh = take(&mut subscription).await;
-    assert_eq!((fresh.event.id(), fresh.redelivered), ("fresh", false));
+    collect(&*bus, &mut subscription, expected.into_iter().chain(["fresh".to_owned()])).await;
 }
 
 /// A topic whose owners are stopped loses nothing, also over a restart.
@@ -65,32 +64,29 @@ pub async fn a_held_topic_keeps_its_events<F: Fixture<Store: Bus>>(fixture: F) {
     bus.publish(&orders, &events("after", 3)).await.unwrap();
     assert_eq!(bus.topics().await.unwrap(), [(orders.clone(), Interest::Held)]);
     let mut subscription = bus.subscribe(&orders).await.unwrap();
-    let expected = [ids("before", 3), ids("after", 3)].concat();
-    assert_eq!(drain(&*bus, &mut subscription, 6).await, expected);
+    collect(&*bus, &mut subscription, [ids("before", 3), ids("after", 3)].concat()).await;
 }
 
-/// When a topic's last owner is deleted, what waits for it goes.
-pub async fn forgetting_drops_what_waits<F: Fixture<Store: Bus>>(fixture: F) {
+/// When a topic's last owner is deleted nobody holds it any more, also over a restart, until somebody subscribes.
+pub async fn giving_a_topic_up_ends_the_interest_in_it<F: Fixture<Store: Bus>>(fixture: F) {
     let (bus, orders) = (fixture.store(), topic("orders"));
     let mut subscription = bus.subscribe(&orders).await.unwrap();
     bus.publish(&orders, &events("old", 3)).await.unwrap();
     let taken = take(&mut subscription).await;
-    drop(subscription);
     bus.forget(&orders).await.unwrap();
     assert!(bus.topics().await.unwrap().is_empty());
+    assert!(subscription.next().await.is_none(), "its subscriptions end");
+    drop(subscription);
     acknowledge(&*bus, taken.token).await.unwrap();
+    bus.forget(&topic("never-known")).await.unwrap();
 
     let fixture = fixture.restarted().await;
     let bus = fixture.store();
     assert!(bus.topics().await.unwrap().is_empty());
     let mut subscription = bus.subscribe(&orders).await.unwrap();
+    assert_eq!(bus.topics().await.unwrap(), [(orders.clone(), Interest::Open)]);
     bus.publish(&orders, &[event("new")]).await.unwrap();
-    assert_eq!(take(&mut subscription).await.event.id(), "new");
-    bus.forget(&topic("never-known")).await.unwrap();
-
-    let fixture = fixture.restarted().await;
-    let mut subscription = fixture.store().subscribe(&orders).await.unwrap();
-    assert_eq!(take(&mut subscription).await.event.id(), "new", "what was dropped does not come back");
+    collect(&*bus, &mut subscription, ["new".to_owned()]).await;
 }
 
 /// `topics` is what the deployment holds, and why.
@@ -111,11 +107,11 @@ pub async fn acknowledging_twice_or_the_unknown_is_fine<F: Fixture<Store: Bus>>(
     let (bus, orders) = (fixture.store(), topic("orders"));
     let mut subscription = bus.subscribe(&orders).await.unwrap();
     bus.publish(&orders, &events("", 2)).await.unwrap();
-    let token = take(&mut subscription).await.token;
-    for token in [token, token, DeliveryToken(u64::from(u32::MAX))] {
+    let first = take(&mut subscription).await;
+    for token in [first.token, first.token, DeliveryToken(u64::from(u32::MAX))] {
         acknowledge(&*bus, token).await.unwrap();
     }
-    assert_eq!(take(&mut subscription).await.event.id(), "1");
+    assert_ne!(take(&mut subscription).await.event.id(), first.event.id());
     assert!(matches!(bus.backlog(&orders).await.unwrap(), Some(1) | None));
 }
 
@@ -137,17 +133,4 @@ pub async fn the_backlog_counts_what_waits_taken_or_not<F: Fixture<Store: Bus>>(
     let bus = fixture.store();
     assert_eq!(bus.backlog(&orders).await.unwrap(), Some(4));
     assert_eq!(bus.backlog(&topic("other")).await.unwrap(), Some(0));
-}
-
-/// Durable when it returns, all of it.
-pub async fn what_was_published_together_survives_a_restart_together<F: Fixture<Store: Bus>>(fixture: F) {
-    let (bus, orders) = (fixture.store(), topic("orders"));
-    drop(bus.subscribe(&orders).await.unwrap());
-    bus.publish(&orders, &events("", 1_000)).await.unwrap();
-    let fixture = fixture.restarted().await;
-    let bus = fixture.store();
-    let mut subscription = bus.subscribe(&orders).await.unwrap();
-    for id in ids("", 1_000) {
-        assert_eq!(take(&mut subscription).await.event.id(), id);
-    }
 }
