@@ -42,7 +42,7 @@ pub(crate) fn run(tools: &Tools, options: &Options) -> anyhow::Result<()> {
     let checked = if options.filter.is_some() { Ok(()) } else { checks(tools) };
     let checked_in = start.elapsed();
     println!("tests: building, then running; each line below is cargo's own");
-    let (tally, ended_well) = tests(options)?;
+    let (tally, ended_well) = tests(tools, options)?;
     let missing = tally.missing(&options.require);
 
     println!();
@@ -73,8 +73,15 @@ fn checks(tools: &Tools) -> anyhow::Result<()> {
 }
 
 /// Runs cargo's tests, passes on what they write, and counts.
-fn tests(options: &Options) -> anyhow::Result<(Tally, bool)> {
+fn tests(tools: &Tools, options: &Options) -> anyhow::Result<(Tally, bool)> {
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    for (variable, tool) in [("WORKMANAGER_TEST_DAPRD", tools.daprd()), ("WORKMANAGER_TEST_REDIS", tools.redis())] {
+        match tool {
+            Ok(path) => drop(command.env(variable, path)),
+            // Each test that needs it says so, and whoever requires it has it counted.
+            Err(error) => println!("{variable} is not set: {error:#}"),
+        }
+    }
     command.args(&options.filter);
     if options.all {
         command.args(["--", "--include-ignored"]);
