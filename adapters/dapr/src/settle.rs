@@ -1,0 +1,48 @@
+//! The end of a delivery, step by step.
+
+use workmanager_core_domain::ports::{Expect, Key, Records as _, SettleError, Settlement, StoreError};
+
+use crate::{Dapr, cells, index, outgoing};
+
+/// Carries a settlement out up to the first step that fails.
+pub(crate) async fn settle(dapr: &Dapr, settlement: Settlement) -> Result<(), SettleError> {
+    let Settlement { guards, replies, puts, removals, ack } = settlement;
+    for (key, revision) in guards {
+        look(dapr, &key, Expect::Revision(revision)).await?;
+    }
+    // An outcome that stands there already must not be replied to twice, so what the writes expect is looked at
+    // before anything is published. Only the writes themselves are sure.
+    if !replies.is_empty() {
+        for (key, expect) in puts.iter().map(|put| (&put.key, put.expect)) {
+            look(dapr, key, expect).await?;
+        }
+        for (key, expect) in removals.iter().map(|removal| (&removal.key, removal.expect)) {
+            look(dapr, key, expect).await?;
+        }
+    }
+    for (topic, event) in replies {
+        outgoing::publish(dapr.shared(), &topic, &[event]).await.map_err(SettleError::Publish)?;
+    }
+    for put in puts {
+        dapr.put(&put.key, put.value, put.expect).await.map_err(SettleError::Record)?;
+    }
+    for removal in removals {
+        dapr.delete(&removal.key, removal.expect).await.map_err(SettleError::Record)?;
+    }
+    if let Some(token) = ack {
+        dapr.shared().hub.acknowledge(token);
+    }
+    Ok(())
+}
+
+async fn look(dapr: &Dapr, key: &Key, expect: Expect) -> Result<(), SettleError> {
+    if expect == Expect::Any {
+        return Ok(());
+    }
+    let found = dapr.cells().read(&index::record(key)).await.map_err(SettleError::Record)?;
+    if cells::holds(expect, found.as_ref()) {
+        Ok(())
+    } else {
+        Err(SettleError::Record(StoreError::Conflict { key: key.to_string() }))
+    }
+}

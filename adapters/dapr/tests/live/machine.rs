@@ -1,0 +1,292 @@
+//! A sidecar and a Redis of one test's own, on free ports and in a folder of their own.
+
+use std::{
+    fs,
+    io::Write as _,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+use workmanager_adapters_dapr::{Config, Dapr};
+use workmanager_core_domain::Digest;
+use workmanager_core_kit::SystemClock;
+use workmanager_tests_contracts::Fixture;
+
+/// Says loudly that a test has nothing to do.
+fn skip(tool: &str, variable: &str) {
+    // Not by `eprintln!`, which the test harness keeps to itself.
+    let line = format!("SKIPPED: needs {tool}: {variable} is not set; `cargo xtask test` sets it\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test runner says where its tools are")]
+fn tool(name: &str, variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    if path.is_none() {
+        skip(name, variable);
+    }
+    path
+}
+
+/// The state store of a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    Redis,
+    Sqlite,
+    Memory,
+}
+
+/// The bus of a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Broker {
+    Redis,
+    Memory,
+}
+
+/// What dies in a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dies {
+    /// This process' part.
+    Client,
+    /// Sidecar and Redis too, by SIGKILL.
+    All,
+}
+
+/// A child that does not outlive its test.
+struct Process(Child);
+
+impl Process {
+    fn kill(&mut self) {
+        // One that has ended already is as dead as it should be.
+        let _ = self.0.kill();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A sidecar with what it needs.
+pub(crate) struct Machine {
+    folder: TempDir,
+    daprd_path: PathBuf,
+    redis_path: Option<PathBuf>,
+    redis_port: u16,
+    pub(crate) grpc_port: u16,
+    pub(crate) http_port: u16,
+    daprd: Option<Process>,
+    redis: Option<Process>,
+}
+
+/// A port below those that connections take for themselves.
+fn free_port() -> u16 {
+    loop {
+        let port = fastrand::u16(10_000..30_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// The files that are shipped.
+fn deployed(file: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/dapr");
+    fs::read_to_string(folder.join(file)).unwrap()
+}
+
+impl Machine {
+    /// `None`, with a word, where a tool is missing.
+    pub(crate) fn start(store: Store, broker: Broker) -> Option<Self> {
+        let daprd_path = tool("daprd", "WORKMANAGER_TEST_DAPRD")?;
+        let needs_redis = store == Store::Redis || broker == Broker::Redis;
+        let redis_path = if needs_redis { Some(tool("redis-server", "WORKMANAGER_TEST_REDIS")?) } else { None };
+        let folder = tempfile::tempdir().unwrap();
+        let mut machine = Self {
+            folder,
+            daprd_path,
+            redis_path,
+            redis_port: free_port(),
+            grpc_port: free_port(),
+            http_port: free_port(),
+            daprd: None,
+            redis: None,
+        };
+        machine.write_resources(store, broker);
+        machine.start_redis();
+        machine.start_daprd();
+        Some(machine)
+    }
+
+    fn write_resources(&self, store: Store, broker: Broker) {
+        let resources = self.folder.path().join("resources");
+        fs::create_dir(&resources).unwrap();
+        fs::create_dir(self.folder.path().join("redis")).unwrap();
+        let address = format!("127.0.0.1:{}", self.redis_port);
+        let with_address = |file: &str| {
+            let text = deployed(file);
+            assert!(text.contains("127.0.0.1:6379"), "{file} names the address that is replaced");
+            text.replace("127.0.0.1:6379", &address)
+        };
+        let component = |name: &str, kind: &str, metadata: &str| {
+            format!(
+                "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{name: {name}}}\n\
+                 spec: {{type: {kind}, version: v1, metadata: [{metadata}]}}\n"
+            )
+        };
+        let prefix = "{name: keyPrefix, value: workmanager}";
+        let state = match store {
+            Store::Redis => with_address("statestore.yaml"),
+            Store::Sqlite => {
+                let file = self.folder.path().join("state.db");
+                let metadata = format!("{prefix}, {{name: connectionString, value: \"{}\"}}", file.display());
+                component("statestore", "state.sqlite", &metadata)
+            }
+            Store::Memory => component("statestore", "state.in-memory", prefix),
+        };
+        fs::write(resources.join("statestore.yaml"), state).unwrap();
+        let pubsub = match broker {
+            Broker::Redis => with_address("pubsub.yaml"),
+            Broker::Memory => component("pubsub", "pubsub.in-memory", ""),
+        };
+        fs::write(resources.join("pubsub.yaml"), pubsub).unwrap();
+        fs::write(resources.join("resiliency.yaml"), deployed("resiliency.yaml")).unwrap();
+        // Without it the sidecar looks for a component that the test's own build does not have.
+        let configuration = "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {name: test}\nspec:\n  \
+                             nameResolution: {component: nameformat, configuration: {format: \"127.0.0.1:{appid}\"}}\n";
+        fs::write(self.folder.path().join("configuration.yaml"), configuration).unwrap();
+    }
+
+    pub(crate) fn start_redis(&mut self) {
+        let Some(path) = &self.redis_path else { return };
+        let mut command = Command::new(path);
+        command.args(["--port", &self.redis_port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        command.args(["--appendonly", "yes", "--dir"]).arg(self.folder.path().join("redis"));
+        self.redis = Some(Process(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()));
+        let start = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", self.redis_port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(20), "redis does not start");
+            std::thread::yield_now();
+        }
+    }
+
+    pub(crate) fn start_daprd(&mut self) {
+        let log = fs::File::options().create(true).append(true).open(self.log()).unwrap();
+        let port = |port: u16| port.to_string();
+        let mut command = Command::new(&self.daprd_path);
+        command.args(["--mode", "standalone", "--app-id", "wm", "--dapr-listen-addresses", "127.0.0.1"]);
+        command.args(["--dapr-grpc-port", &port(self.grpc_port), "--dapr-http-port", &port(self.http_port)]);
+        command.args(["--dapr-internal-grpc-port", &port(free_port())]);
+        command.args(["--dapr-internal-grpc-listen-address", "127.0.0.1", "--enable-metrics=false"]);
+        command.arg("--resources-path").arg(self.folder.path().join("resources"));
+        command.arg("--config").arg(self.folder.path().join("configuration.yaml"));
+        command.env("DAPR_HOST_IP", "127.0.0.1").env("NAMESPACE", "default");
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.daprd = Some(Process(command.spawn().unwrap()));
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("daprd.log")
+    }
+
+    pub(crate) fn kill_daprd(&mut self) {
+        self.daprd.take().expect("it runs").kill();
+    }
+
+    pub(crate) fn kill_redis(&mut self) {
+        if let Some(mut redis) = self.redis.take() {
+            redis.kill();
+        }
+    }
+
+    /// A client that has seen the sidecar ready.
+    pub(crate) async fn client(&self) -> Arc<Dapr> {
+        let config = Config {
+            endpoint: format!("127.0.0.1:{}", self.grpc_port).parse().unwrap(),
+            token: None,
+            pubsub: "pubsub".to_owned(),
+            state_store: "statestore".to_owned(),
+        };
+        let dapr = Dapr::new(&config, Arc::new(SystemClock::new())).unwrap();
+        let ready = tokio::time::timeout(Duration::from_secs(60), dapr.ready()).await;
+        assert!(ready.is_ok(), "the sidecar is not ready:\n{}", fs::read_to_string(self.log()).unwrap_or_default());
+        Arc::new(dapr)
+    }
+}
+
+/// A client on a machine of its own.
+pub(crate) struct Live {
+    pub(crate) machine: Machine,
+    store: Arc<Dapr>,
+    dies: Dies,
+}
+
+impl Live {
+    pub(crate) async fn new(store: Store, broker: Broker, dies: Dies) -> Option<Self> {
+        let machine = Machine::start(store, broker)?;
+        let store = machine.client().await;
+        Some(Self { machine, store, dies })
+    }
+
+    /// State and bus on Redis; what dies in a restart is this process' part.
+    pub(crate) async fn redis() -> Option<Self> {
+        Self::new(Store::Redis, Broker::Redis, Dies::Client).await
+    }
+}
+
+#[async_trait]
+impl Fixture for Live {
+    type Store = Dapr;
+
+    fn store(&self) -> Arc<Dapr> {
+        self.store.clone()
+    }
+
+    async fn restarted(mut self) -> Self {
+        // Its streams end without a word, as those of a killed process do.
+        self.store.stop();
+        if self.dies == Dies::All {
+            self.machine.kill_daprd();
+            self.machine.kill_redis();
+            self.machine.start_redis();
+            self.machine.start_daprd();
+        }
+        let store = self.machine.client().await;
+        Self { store, ..self }
+    }
+
+    async fn damage(&self, blob: &Digest) {
+        self.machine.damage(&format!("blob/{}/0", blob.hex())).await;
+    }
+}
+
+impl Machine {
+    /// Changes the last byte of a value, behind the adapter's back.
+    async fn damage(&self, key: &str) {
+        use dapr::dapr::proto::{
+            common::v1::{Etag, StateItem, StateOptions},
+            runtime::v1::{GetStateRequest, SaveStateRequest, dapr_client::DaprClient},
+        };
+        let mut client = DaprClient::connect(format!("http://127.0.0.1:{}", self.grpc_port)).await.unwrap();
+        let store_name = "statestore".to_owned();
+        let get = GetStateRequest { store_name: store_name.clone(), key: key.to_owned(), ..GetStateRequest::default() };
+        let found = client.get_state(get).await.unwrap().into_inner();
+        let mut value = found.data;
+        *value.last_mut().expect("a value") ^= 1;
+        let item = StateItem {
+            key: key.to_owned(),
+            value,
+            etag: Some(Etag { value: found.etag }),
+            options: Some(StateOptions { concurrency: 1, consistency: 2 }),
+            ..StateItem::default()
+        };
+        client.save_state(SaveStateRequest { store_name, states: vec![item] }).await.unwrap();
+    }
+}

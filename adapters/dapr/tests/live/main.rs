@@ -1,0 +1,7 @@
+//! The adapter on a real sidecar, with a real Redis.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failed test")]
+
+mod bus;
+mod machine;
+mod state;
