@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use workmanager_adapters_dapr::{Config, Dapr};
 use workmanager_core_domain::Digest;
-use workmanager_core_kit::SystemClock;
+use workmanager_core_kit::{Secret, SystemClock};
 use workmanager_tests_contracts::Fixture;
 
 /// Says loudly that a test has nothing to do.
@@ -80,6 +80,7 @@ pub(crate) struct Machine {
     daprd_path: PathBuf,
     redis_path: Option<PathBuf>,
     redis_port: u16,
+    token: Option<&'static str>,
     pub(crate) grpc_port: u16,
     pub(crate) http_port: u16,
     daprd: Option<Process>,
@@ -104,7 +105,7 @@ fn deployed(file: &str) -> String {
 
 impl Machine {
     /// `None`, with a word, where a tool is missing.
-    pub(crate) fn start(store: Store, broker: Broker) -> Option<Self> {
+    pub(crate) fn start(store: Store, broker: Broker, token: Option<&'static str>) -> Option<Self> {
         let daprd_path = tool("daprd", "WORKMANAGER_TEST_DAPRD")?;
         let needs_redis = store == Store::Redis || broker == Broker::Redis;
         let redis_path = if needs_redis { Some(tool("redis-server", "WORKMANAGER_TEST_REDIS")?) } else { None };
@@ -114,6 +115,7 @@ impl Machine {
             daprd_path,
             redis_path,
             redis_port: free_port(),
+            token,
             grpc_port: free_port(),
             http_port: free_port(),
             daprd: None,
@@ -188,6 +190,9 @@ impl Machine {
         command.arg("--resources-path").arg(self.folder.path().join("resources"));
         command.arg("--config").arg(self.folder.path().join("configuration.yaml"));
         command.env("DAPR_HOST_IP", "127.0.0.1").env("NAMESPACE", "default");
+        if let Some(token) = self.token {
+            command.env("DAPR_API_TOKEN", token);
+        }
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.daprd = Some(Process(command.spawn().unwrap()));
     }
@@ -206,15 +211,18 @@ impl Machine {
         }
     }
 
-    /// A client that has seen the sidecar ready.
-    pub(crate) async fn client(&self) -> Arc<Dapr> {
-        let config = Config {
+    pub(crate) fn config(&self) -> Config {
+        Config {
             endpoint: format!("127.0.0.1:{}", self.grpc_port).parse().unwrap(),
-            token: None,
+            token: self.token.map(|token| Secret::new(token.to_owned())),
             pubsub: "pubsub".to_owned(),
             state_store: "statestore".to_owned(),
-        };
-        let dapr = Dapr::new(&config, Arc::new(SystemClock::new())).unwrap();
+        }
+    }
+
+    /// A client that has seen the sidecar ready.
+    pub(crate) async fn client(&self) -> Arc<Dapr> {
+        let dapr = Dapr::new(&self.config(), Arc::new(SystemClock::new())).unwrap();
         let ready = tokio::time::timeout(Duration::from_secs(60), dapr.ready()).await;
         assert!(ready.is_ok(), "the sidecar is not ready:\n{}", fs::read_to_string(self.log()).unwrap_or_default());
         Arc::new(dapr)
@@ -230,7 +238,15 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) async fn new(store: Store, broker: Broker, dies: Dies) -> Option<Self> {
-        let machine = Machine::start(store, broker)?;
+        Self::on(Machine::start(store, broker, None)?, dies).await
+    }
+
+    /// In memory, with a sidecar that lets only those in who know the token.
+    pub(crate) async fn with_token(token: &'static str) -> Option<Self> {
+        Self::on(Machine::start(Store::Memory, Broker::Memory, Some(token))?, Dies::Client).await
+    }
+
+    async fn on(machine: Machine, dies: Dies) -> Option<Self> {
         let store = machine.client().await;
         Some(Self { machine, store, dies })
     }

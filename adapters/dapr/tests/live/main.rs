@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failed test")]
 
 mod bus;
+mod formats;
+mod kills;
 mod machine;
+mod settlement;
 mod state;

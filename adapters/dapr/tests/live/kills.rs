@@ -1,0 +1,185 @@
+//! Nothing that was accepted is lost, whoever dies.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tokio::task::JoinSet;
+use workmanager_adapters_dapr::{Config, Dapr};
+use workmanager_core_domain::{
+    Topic,
+    ports::{Bus, Expect, Records as _, StoreError},
+};
+use workmanager_core_kit::{Secret, SystemClock};
+use workmanager_tests_contracts::{
+    Fixture as _,
+    sample::{acknowledge, event, key, topic},
+    within,
+};
+
+use crate::machine::{Broker, Dies, Live, Store};
+
+const TOPICS: usize = 8;
+const EACH: usize = 100;
+
+/// Publishes until each event was accepted.
+async fn publish_all(bus: Arc<Dapr>, topic: Topic, number: usize) {
+    for i in 0..EACH {
+        let event = event(format!("{number}-{i}"));
+        while bus.publish(&topic, std::slice::from_ref(&event)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Takes a topic's events as a router does: kept first, acknowledged then; until the client stops.
+async fn take_all(bus: Arc<Dapr>, topic: Topic, seen: Arc<Mutex<BTreeSet<String>>>) {
+    loop {
+        let Ok(mut subscription) = bus.subscribe(&topic).await else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        while let Some(delivery) = subscription.next().await {
+            let delivery = delivery.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            seen.lock().unwrap().insert(delivery.event.id().to_owned());
+            acknowledge(&*bus, delivery.token).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_event_is_lost_while_clients_sidecar_and_redis_are_killed() {
+    let Some(mut live) = Live::redis().await else { return };
+    within(async {
+        let topics: Vec<_> = (0..TOPICS).map(|number| topic(&format!("topic-{number}"))).collect();
+        let seen = Arc::new(Mutex::new(BTreeSet::new()));
+        let publisher = live.store();
+        let mut publishing = JoinSet::new();
+        for (number, topic) in topics.iter().enumerate() {
+            publishing.spawn(publish_all(publisher.clone(), topic.clone(), number));
+        }
+        let (start, mut round) = (Instant::now(), 0_u32);
+        let is_complete = || seen.lock().unwrap().len() == TOPICS * EACH;
+        while !is_complete() {
+            round += 1;
+            let client = live.machine.client().await;
+            let mut taking = JoinSet::new();
+            for topic in &topics {
+                taking.spawn(take_all(client.clone(), topic.clone(), seen.clone()));
+            }
+            // As long as events are published something dies every second; then all may come to rest.
+            let is_over = publishing.is_empty();
+            let pause = Duration::from_millis(if is_over { 45_000 } else { 400 + fastrand::u64(0..1_200) });
+            let end = Instant::now() + pause;
+            while Instant::now() < end && !is_complete() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                while publishing.try_join_next().is_some() {}
+            }
+            if is_over {
+                let expected = (0..TOPICS).flat_map(|number| (0..EACH).map(move |i| format!("{number}-{i}")));
+                let missing: Vec<_> = expected.filter(|id| !seen.lock().unwrap().contains(id)).collect();
+                assert!(missing.is_empty(), "lost: {missing:?}");
+            }
+            taking.abort_all();
+            client.stop();
+            drop(client);
+            if !is_over && round.is_multiple_of(3) {
+                live.machine.kill_daprd();
+                live.machine.start_daprd();
+            }
+            if !is_over && round.is_multiple_of(5) {
+                live.machine.kill_redis();
+                live.machine.start_redis();
+            }
+        }
+        assert!(round > 3, "{round} rounds of kills in {:?}", start.elapsed());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_stays_finds_the_sidecar_and_its_records_again() {
+    let Some(live) = Live::new(Store::Redis, Broker::Redis, Dies::All).await else { return };
+    within(async {
+        let store = live.store();
+        let revision = store.put(&key("a"), Bytes::from_static(b"1"), Expect::Absent).await.unwrap();
+        let live = live.restarted().await;
+        assert_eq!(live.store().get(&key("a")).await.unwrap().unwrap().revision, revision);
+        assert_eq!(store.get(&key("a")).await.unwrap().unwrap().revision, revision);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_no_write_claims_a_conflict() {
+    let Some(mut live) = Live::new(Store::Redis, Broker::Memory, Dies::All).await else { return };
+    within(async {
+        let store = live.store();
+        let revision = store.put(&key("a"), Bytes::from_static(b"1"), Expect::Absent).await.unwrap();
+        live.machine.kill_redis();
+        for expect in [Expect::Revision(revision), Expect::Any, Expect::Absent] {
+            let result = store.put(&key("a"), Bytes::from_static(b"2"), expect).await;
+            let is_honest = matches!(result, Err(StoreError::Timeout | StoreError::Unavailable { .. }));
+            assert!(is_honest, "{expect:?}: {result:?}");
+        }
+        live.machine.start_redis();
+        let record = loop {
+            if let Ok(record) = store.get(&key("a")).await {
+                break record.unwrap();
+            }
+        };
+        assert_eq!((&*record.value, record.revision), (&b"1"[..], revision));
+        assert!(store.put(&key("a"), Bytes::from_static(b"2"), Expect::Revision(revision)).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sidecar_that_is_not_there_is_said_at_once_and_found_when_it_comes() {
+    let Some(mut live) = Live::new(Store::Memory, Broker::Memory, Dies::Client).await else { return };
+    within(async {
+        let store = live.store();
+        live.machine.kill_daprd();
+        let error = store.get(&key("a")).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+        let error = store.put(&key("a"), Bytes::new(), Expect::Absent).await.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+        assert!(store.publish(&topic("orders"), &[event("1")]).await.is_err());
+        assert!(store.subscribe(&topic("orders")).await.is_err());
+        let waits = async {
+            store.ready().await;
+            Instant::now()
+        };
+        let starts = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            live.machine.start_daprd();
+            Instant::now()
+        };
+        let (ready, started) = tokio::join!(waits, starts);
+        assert!(ready > started);
+        store.put(&key("a"), Bytes::new(), Expect::Absent).await.unwrap();
+        assert!(store.subscribe(&topic("orders")).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sidecar_that_asks_for_a_token_gets_it_on_calls_and_streams() {
+    let Some(live) = Live::with_token("hush").await else { return };
+    within(async {
+        let bus = live.store();
+        let mut subscription = bus.subscribe(&topic("orders")).await.unwrap();
+        bus.publish(&topic("orders"), &[event("1")]).await.unwrap();
+        assert_eq!(subscription.next().await.unwrap().unwrap().event.id(), "1");
+        let wrong = Config { token: Some(Secret::new("wrong".to_owned())), ..live.machine.config() };
+        let stranger = Dapr::new(&wrong, Arc::new(SystemClock::new())).unwrap();
+        let error = stranger.get(&key("a")).await.unwrap_err().to_string();
+        assert!(error.contains("Unauthenticated") && !error.contains("wrong"), "{error}");
+    })
+    .await;
+}
