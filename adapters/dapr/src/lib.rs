@@ -44,4 +44,4 @@ mod topics;
 mod values;
 
 pub use config::{Config, Endpoint, InvalidEndpoint, Options};
-pub use dapr::Dapr;
+pub use dapr::{Dapr, Error};

@@ -2,37 +2,93 @@
 
 use std::sync::Arc;
 
-pub(crate) use workmanager_adapters_embedded::Store;
-use workmanager_adapters_embedded::{Config, Error, Location};
+use workmanager_adapters_dapr::{self as dapr, Dapr};
+use workmanager_adapters_embedded::{self as embedded, Config, Location};
 use workmanager_control_plane::serve::{Data, Folder, Stores};
+use workmanager_core_domain::ports::{Blobs, Bus, Records};
 use workmanager_core_kit::{SystemClock, Tasks};
 use workmanager_engines_host::Registry;
 use workmanager_engines_python::{Options, Python};
 use workmanager_functions_knative as function;
 
-/// Opens the embedded store. A directory that goes away needs no store that waits for the disk.
-pub(crate) fn embedded(folder: &Folder, data: &Data) -> Result<Store, Error> {
-    let location = match folder {
-        Folder::Kept(path) => Location::Directory(path.clone()),
-        Folder::Temporary(_) => Location::Ephemeral,
-    };
-    let mut config = Config::new(location);
-    config.log.time = data.event_retention.0;
-    config.records.time = data.event_retention.0;
-    config.dead_letters = data.dead_letter_retention.0;
-    config.reserve = data.disk_reserve.0;
-    Store::open(config, Arc::new(SystemClock::new()))
+/// Where everything is kept, and events come from.
+#[derive(Clone)]
+pub(crate) enum Store {
+    /// In one SQLite file of this process alone.
+    Embedded(embedded::Store),
+    /// By a Dapr sidecar, in components that other replicas use too.
+    Dapr(Dapr),
 }
 
-/// A store behind its ports.
-pub(crate) fn stores(store: &Store) -> Stores {
-    let store = Arc::new(store.clone());
-    Stores {
-        records: store.clone(),
-        blobs: store.clone(),
-        bus: store,
-        shared: false,
-        ready: Box::pin(std::future::ready(())),
+/// There is no store.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The embedded one.
+    #[error(transparent)]
+    Embedded(#[from] embedded::Error),
+    /// The sidecar's.
+    #[error(transparent)]
+    Dapr(#[from] dapr::Error),
+}
+
+impl Error {
+    /// The stable code.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Embedded(error) => error.code(),
+            Self::Dapr(_) => "sidecar-unusable",
+        }
+    }
+}
+
+impl Store {
+    /// Opens the embedded store. A directory that goes away needs no store that waits for the disk.
+    pub(crate) fn embedded(folder: &Folder, data: &Data) -> Result<Self, Error> {
+        let location = match folder {
+            Folder::Kept(path) => Location::Directory(path.clone()),
+            Folder::Temporary(_) => Location::Ephemeral,
+        };
+        let mut config = Config::new(location);
+        config.log.time = data.event_retention.0;
+        config.records.time = data.event_retention.0;
+        config.dead_letters = data.dead_letter_retention.0;
+        config.reserve = data.disk_reserve.0;
+        Ok(Self::Embedded(embedded::Store::open(config, Arc::new(SystemClock::new()))?))
+    }
+
+    /// The sidecar's components; it need not be there yet.
+    pub(crate) fn dapr(options: &dapr::Options) -> Result<Self, Error> {
+        Ok(Self::Dapr(Dapr::new(&options.clone().into(), Arc::new(SystemClock::new()))?))
+    }
+
+    /// Behind its ports.
+    pub(crate) fn stores(&self) -> Stores {
+        fn behind<S: Records + Blobs + Bus + 'static>(store: S) -> (Arc<dyn Records>, Arc<dyn Blobs>, Arc<dyn Bus>) {
+            let store = Arc::new(store);
+            (store.clone(), store.clone(), store)
+        }
+        let (records, blobs, bus) = match self {
+            Self::Embedded(store) => behind(store.clone()),
+            Self::Dapr(dapr) => behind(dapr.clone()),
+        };
+        let (shared, waits) = match self {
+            Self::Embedded(_) => (false, None),
+            Self::Dapr(dapr) => (true, Some(dapr.clone())),
+        };
+        let ready = Box::pin(async move {
+            if let Some(dapr) = waits {
+                dapr.ready().await;
+            }
+        });
+        Stores { records, blobs, bus, shared, ready }
+    }
+
+    /// Ends it: nothing is taken or kept any more.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Embedded(store) => store.close().await,
+            Self::Dapr(dapr) => dapr.stop(),
+        }
     }
 }
 

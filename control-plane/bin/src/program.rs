@@ -43,6 +43,8 @@ pub(crate) struct Serve {
     pub(crate) args: cli::ServeArgs,
     #[command(flatten)]
     pub(crate) options: serve::Options,
+    #[command(flatten)]
+    pub(crate) dapr: workmanager_adapters_dapr::Options,
 }
 
 #[derive(Debug, Args)]

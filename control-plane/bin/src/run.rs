@@ -9,7 +9,7 @@ use std::{
 use tracing::error;
 use workmanager_control_plane::{
     api::Stage,
-    cli::{self, Exit},
+    cli::{self, Exit, Profile},
     serve::{self, Folder, Operation, Options, Running, configuration},
 };
 use workmanager_core_kit::{
@@ -48,7 +48,7 @@ struct Up {
 
 /// Runs the control plane until it is told to stop.
 pub(crate) async fn serve(verb: Serve) -> Exit {
-    let Serve { args, options } = verb;
+    let Serve { args, options, dapr } = verb;
     if args.print_config {
         return print_config();
     }
@@ -56,9 +56,18 @@ pub(crate) async fn serve(verb: Serve) -> Exit {
         args.profile.check()?;
         logs(&options.operation, "info")?;
         let tasks = Tasks::new();
-        Ok::<_, BoxError>((up(&options, &tasks).await?, tasks))
+        let open = |folder: &Folder| match args.profile {
+            Profile::Dapr => Store::dapr(&dapr),
+            Profile::Embedded | Profile::Knative | Profile::Lambda => Store::embedded(folder, &options.data),
+        };
+        Ok::<_, BoxError>((up(&options, open, &tasks).await?, tasks))
     };
-    match up.await {
+    // A sidecar that never comes must not keep the program from stopping.
+    let up = tokio::select! {
+        up = up => up,
+        signalled = stop_signal() => return signalled.map_or_else(|error| failed(&error), |()| Exit::Success),
+    };
+    match up {
         Err(error) => failed(&*error),
         Ok((up, tasks)) => {
             up.running.readiness.set(Stage::Ready);
@@ -74,7 +83,7 @@ pub(crate) async fn dev(verb: Dev) -> Exit {
         logs(&options.operation, "warn")?;
         let session = cli::Session::prepare(&args)?;
         let tasks = Tasks::new();
-        let up = up(&options, &tasks).await?;
+        let up = up(&options, |folder| Store::embedded(folder, &options.data), &tasks).await?;
         Ok::<_, BoxError>((session, up, tasks))
     };
     match up.await {
@@ -103,14 +112,17 @@ pub(crate) async fn function(verb: Function) -> Exit {
     }
 }
 
-async fn up(options: &Options, tasks: &Tasks) -> Result<Up, BoxError> {
+async fn up(
+    options: &Options,
+    open: impl FnOnce(&Folder) -> Result<Store, assemble::Error>,
+    tasks: &Tasks,
+) -> Result<Up, BoxError> {
     let metrics = telemetry::metrics(tasks)?;
     let folder = options.data.open()?;
-    let opened = assemble::embedded(&folder, &options.data);
-    let store = opened.map_err(|error| Coded::new(error.code(), &error))?;
+    let store = open(&folder).map_err(|error| Coded::new(error.code(), &error))?;
     let parts = serve::Parts {
         options: options.clone(),
-        stores: assemble::stores(&store),
+        stores: store.stores(),
         folder: folder.path().to_owned(),
         metrics: Arc::new(move || metrics.render()),
         tasks: tasks.clone(),

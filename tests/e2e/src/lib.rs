@@ -8,6 +8,7 @@ pub mod doc_blocks;
 mod processes;
 mod server;
 mod shell;
+mod sidecar;
 mod tools;
 mod wait;
 
@@ -15,5 +16,6 @@ pub use binaries::{function, workmanager};
 pub use processes::{command_line, descendants, is_alive};
 pub use server::{Answer, Server, Tail, base64, free_ports};
 pub use shell::Shell;
+pub use sidecar::{Redis, Sidecar};
 pub use tools::{has, skip};
 pub use wait::{eventually, within};

@@ -1,0 +1,146 @@
+//! The whole program on a real Dapr sidecar and a real Redis.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use workmanager_tests_e2e::{Redis, Server, Sidecar, eventually, free_ports, workmanager};
+
+/// As users have it in their notes; not one byte may change.
+const CURL: &str = r#"curl -X POST http://localhost:5001/v1/workers \
+-H "Content-Type: application/json" \
+-d '{
+"codeSource": {"Content": "ZGVmIFByb2Nlc3MoZXZlbnQpOgogICAgcmV0dXJuIHsiVHlwZSI6ICJjb20uZXhhbXBsZS5vdXRwdXQiLCAiU291cmNlIjogInB5dGhvbi13b3JrZXIiLCAiRGF0YSI6IGV2ZW50WydkYXRhJ119"}
+}'"#;
+
+const ECHO: &str = "def Process(event):\n    return {'type': 'done', 'data': event['data']}\n";
+
+/// `workmanager serve` beside a sidecar, which need not run yet.
+fn serve(sidecar: &Sidecar, ports: [u16; 2], data: &Path) -> Command {
+    let mut command = Command::new(workmanager());
+    let [http, internal] = ports.map(|port| port.to_string());
+    command.args(["serve", "--profile", "dapr", "--http-port", &http, "--internal-port", &internal, "--log", "warn"]);
+    command.args(["--dapr-grpc-port", &sidecar.grpc_port.to_string(), "--data-dir"]).arg(data);
+    command
+}
+
+/// A replica on free ports, beside a running sidecar of its own.
+fn replica(redis: &Redis, name: &str) -> (Server, Sidecar) {
+    let (mut sidecar, ports) = (redis.sidecar(None), free_ports());
+    sidecar.run();
+    let data = redis.folder().join(name);
+    let command = serve(&sidecar, ports, &data);
+    let url = format!("http://127.0.0.1:{}", ports[0]);
+    (Server::spawn(command, url, redis.folder().to_owned(), None), sidecar)
+}
+
+fn reply_to(redis: &Redis, topic: &str, cause: &str) -> Value {
+    eventually("the broker has the reply", || {
+        redis.stream(topic).into_iter().find(|event| event["causationid"] == cause)
+    })
+}
+
+#[test]
+fn the_quick_start_runs_beside_a_sidecar_that_waits_for_its_port() {
+    let Some(redis) = Redis::start() else { return };
+    let mut sidecar = redis.sidecar(Some(5001));
+    let mut command = Command::new(workmanager());
+    command.args(["serve", "--profile", "dapr", "--log", "warn", "--data-dir"]).arg(redis.folder().join("data"));
+    command.env("DAPR_GRPC_PORT", sidecar.grpc_port.to_string());
+    // It waits for the program, and the program for it.
+    sidecar.run();
+    let server = Server::spawn(command, "http://127.0.0.1:5001".into(), redis.folder().to_owned(), None);
+
+    let output = Command::new("bash").args(["-c", &format!("{CURL} -s")]).stderr(Stdio::null()).output().unwrap();
+    let worker: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let id = worker["id"].as_str().unwrap();
+    let _ = server.call("POST", &format!("/v1/workers/{id}/start"), &Value::Null).expect(200);
+    let event = json!({ "specversion": "1.0", "id": "1", "source": "/shop", "type": "order", "replytopic": "answers",
+                        "datacontenttype": "application/json", "data": { "n": 1 } });
+    let topic = worker["topic"].as_str().unwrap();
+    assert_eq!(sidecar.publish(topic, "application/cloudevents+json", &event.to_string()), 204);
+    let reply = reply_to(&redis, "answers", "1");
+    assert_eq!((&reply["type"], &reply["source"]), (&json!("com.example.output"), &json!("python-worker")));
+    assert_eq!(reply["data"], json!({ "n": 1 }));
+    let told = server.call("GET", "/v1/events/1", &Value::Null).expect(200).json();
+    assert_eq!(told["events"][0]["state"], "Finished");
+}
+
+#[test]
+fn a_sidecar_that_comes_late_or_goes_away_is_said_and_nothing_accepted_is_lost() {
+    let Some(redis) = Redis::start() else { return };
+    let (mut sidecar, ports) = (redis.sidecar(None), free_ports());
+    let command = serve(&sidecar, ports, &redis.folder().join("data"));
+    let late = std::thread::spawn(move || {
+        std::thread::park_timeout(Duration::from_secs(3));
+        sidecar.run();
+        (sidecar, Instant::now())
+    });
+    let url = format!("http://127.0.0.1:{}", ports[0]);
+    let server = Server::spawn(command, url, redis.folder().to_owned(), None);
+    assert!(late.is_finished(), "it was not ready without its sidecar");
+    let (mut sidecar, there) = late.join().unwrap();
+    assert!(there.elapsed() < Duration::from_secs(5), "ready {:?} after the sidecar was started", there.elapsed());
+
+    server.worker("w", "orders", ECHO);
+    server.publish("orders", "1", &json!(1));
+    reply_to(&redis, "replies", "1");
+    sidecar.kill();
+    let event = json!({ "specversion": "1.0", "id": "2", "source": "/test", "type": "t", "replytopic": "replies" });
+    let publish = || {
+        let headers = [("content-type", "application/cloudevents+json")];
+        server.send("POST", "/v1/topics/orders/events", &headers, event.to_string().as_bytes())
+    };
+    assert_eq!(publish().json()["code"], "bus-unavailable");
+    eventually("the topic says that it fails", || {
+        let topics = server.call("GET", "/v1/topics", &Value::Null).json();
+        let topic = topics["topics"].as_array()?.iter().find(|topic| topic["topic"] == "orders")?.clone();
+        (topic["intake"]["state"] != "open").then_some(())
+    });
+    sidecar.run();
+    eventually("events are accepted again", || (publish().status == 202).then_some(()));
+    reply_to(&redis, "replies", "2");
+}
+
+#[test]
+fn replicas_share_definitions_and_events_and_one_finishes_what_another_has_parked() {
+    let Some(redis) = Redis::start() else { return };
+    let ((one, _beside_one), (other, _beside_other)) = (replica(&redis, "one"), replica(&redis, "other"));
+    one.worker("stays", "orders", ECHO);
+    one.worker("w", "orders", ECHO);
+    let known = |server: &Server, status: &str| {
+        let answer = server.call("GET", "/v1/workers/w", &Value::Null);
+        (answer.status == 200 && answer.json()["status"] == status).then_some(())
+    };
+    eventually("the other knows the worker", || known(&other, "Running"));
+    let _ = other.call("POST", "/v1/workers/w/stop", &Value::Null).expect(200);
+    eventually("it is stopped everywhere", || known(&one, "Stopped"));
+    for n in 0..20 {
+        one.publish("orders", &n.to_string(), &json!(n));
+    }
+    let states = |server: &Server, n: u32| {
+        let answer = server.call("GET", &format!("/v1/events/{n}"), &Value::Null);
+        let event = (answer.status == 200).then(|| answer.json()["events"][0].clone())?;
+        let worker = event["workers"].as_array()?.iter().find(|worker| worker["name"] == "w")?.clone();
+        Some((event["state"].clone(), worker["state"].clone()))
+    };
+    for n in 0..20 {
+        eventually("it waits for the worker", || states(&one, n).filter(|(_, worker)| worker == "Parked").map(drop));
+    }
+    // What it has parked is nobody else's until it was silent for a whole life.
+    other.signal(Signal::KILL);
+    let _ = one.call("POST", "/v1/workers/w/start", &Value::Null).expect(200);
+    for n in 0..20 {
+        eventually("every event is finished", || states(&one, n).filter(|(event, _)| event == "Finished").map(drop));
+    }
+    let replies = redis.stream("replies");
+    let mut seen: Vec<_> =
+        replies.iter().map(|reply| (reply["causationid"].to_string(), reply["id"].to_string())).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 40, "each worker has answered each event");
+}
