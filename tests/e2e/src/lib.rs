@@ -16,6 +16,6 @@ pub use binaries::{function, workmanager};
 pub use processes::{command_line, descendants, is_alive};
 pub use server::{Answer, Server, Tail, base64, free_ports};
 pub use shell::Shell;
-pub use sidecar::{Redis, Sidecar};
+pub use sidecar::{Redis, Sidecar, tool};
 pub use tools::{has, skip};
 pub use wait::{eventually, within};

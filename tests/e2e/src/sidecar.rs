@@ -44,8 +44,10 @@ impl Drop for Running {
     }
 }
 
+/// The path of a tool that the test runner has installed. `None`, with a loud word, where there is none.
+#[must_use]
 #[expect(clippy::disallowed_methods, reason = "the test runner says where its tools are")]
-fn tool(name: &str, variable: &str) -> Option<PathBuf> {
+pub fn tool(name: &str, variable: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).map(PathBuf::from);
     if path.is_none() {
         skip(name, &format!("{variable} is not set; `cargo xtask test` sets it"));

@@ -3,12 +3,17 @@
 use std::{
     path::Path,
     process::{Command, Stdio},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use workmanager_tests_e2e::{Redis, Server, Sidecar, eventually, free_ports, workmanager};
+use workmanager_tests_e2e::{
+    Redis, Server, Sidecar,
+    doc_blocks::{block, root},
+    eventually, free_ports, tool, workmanager,
+};
 
 /// As users have it in their notes; not one byte may change.
 const CURL: &str = r#"curl -X POST http://localhost:5001/v1/workers \
@@ -18,6 +23,9 @@ const CURL: &str = r#"curl -X POST http://localhost:5001/v1/workers \
 }'"#;
 
 const ECHO: &str = "def Process(event):\n    return {'type': 'done', 'data': event['data']}\n";
+
+/// Two tests serve where users do.
+static PORT_5001: Mutex<()> = Mutex::new(());
 
 /// `workmanager serve` beside a sidecar, which need not run yet.
 fn serve(sidecar: &Sidecar, ports: [u16; 2], data: &Path) -> Command {
@@ -47,6 +55,7 @@ fn reply_to(redis: &Redis, topic: &str, cause: &str) -> Value {
 #[test]
 fn the_quick_start_runs_beside_a_sidecar_that_waits_for_its_port() {
     let Some(redis) = Redis::start() else { return };
+    let _alone = PORT_5001.lock();
     let mut sidecar = redis.sidecar(Some(5001));
     let mut command = Command::new(workmanager());
     command.args(["serve", "--profile", "dapr", "--log", "warn", "--data-dir"]).arg(redis.folder().join("data"));
@@ -143,4 +152,26 @@ fn replicas_share_definitions_and_events_and_one_finishes_what_another_has_parke
     seen.sort_unstable();
     seen.dedup();
     assert_eq!(seen.len(), 40, "each worker has answered each event");
+}
+
+#[test]
+fn the_page_about_dapr_works_as_it_is_typed() {
+    let (Some(daprd), Some(redis)) =
+        (tool("daprd", "WORKMANAGER_TEST_DAPRD"), tool("redis-server", "WORKMANAGER_TEST_REDIS"))
+    else {
+        return;
+    };
+    let (_alone, folder) = (PORT_5001.lock(), tempfile::tempdir().unwrap());
+    std::os::unix::fs::symlink(root().join("deploy"), folder.path().join("deploy")).unwrap();
+    let program = workmanager();
+    let path: Vec<_> = [&daprd, &redis, &program].map(|tool| tool.parent().unwrap().display().to_string()).into();
+    let typed = format!("{}\n{}\n", block("dapr-start").script(), block("dapr-event").script());
+    let script = format!("PATH={}:$PATH\ntrap 'kill $(jobs -p)' EXIT\n{typed}", path.join(":"));
+    let mut shell = Command::new("timeout");
+    shell.args(["90", "bash", "-euo", "pipefail", "-c", &script]).current_dir(folder.path());
+    let output = shell.env("DAPR_HOST_IP", "127.0.0.1").stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{said}", output.status);
+    let story = std::fs::read_to_string(folder.path().join("story.txt")).unwrap();
+    assert!(story.contains("reply") && story.contains("confirmations"), "{story}");
 }
