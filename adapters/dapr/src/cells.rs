@@ -11,7 +11,7 @@ use workmanager_core_domain::ports::{Clock, Expect, Revision, StoreError};
 
 use crate::{
     cell::{Cell, Kind},
-    sidecar::{Sidecar, Stored},
+    sidecar::{Life, Sidecar, Stored},
     status::Failure,
 };
 
@@ -71,7 +71,7 @@ impl Cells {
         Ok(found.into_iter().map(|(key, stored)| (key, Found::from(stored))).collect())
     }
 
-    /// Writes a cell if `expect` holds.
+    /// Writes a cell that lasts, if `expect` holds.
     pub(crate) async fn write(
         &self,
         key: &str,
@@ -79,6 +79,20 @@ impl Cells {
         payload: Bytes,
         expect: Expect,
     ) -> Result<Written, StoreError> {
+        self.write_for(Life::Lasting, key, kind, payload, expect).await
+    }
+
+    /// Writes a cell if `expect` holds.
+    pub(crate) async fn write_for(
+        &self,
+        life: Life,
+        key: &str,
+        kind: Kind,
+        payload: Bytes,
+        mut expect: Expect,
+    ) -> Result<Written, StoreError> {
+        // What was there before the first of our writes that landed.
+        let mut before = None;
         // A create needs no look: it is refused where something is.
         let mut known = match expect {
             Expect::Absent if kind != Kind::Tombstone => None,
@@ -94,16 +108,25 @@ impl Cells {
             }
             let cell = self.next(kind, payload.clone(), known.as_ref());
             let etag = known.as_ref().map(|found| found.etag.as_str());
-            let Err(failure) = self.sidecar.save(key, cell.encode(), etag).await else {
-                return Ok(Written { revision: Revision(cell.revision), before: known.map(|found| found.cell) });
+            let saved = self.sidecar.save(key, cell.encode(), etag, life).await;
+            let mut written = || {
+                let before = before.take().unwrap_or_else(|| known.as_ref().map(|found| found.cell.clone()));
+                Written { revision: Revision(cell.revision), before }
             };
+            let Err(failure) = saved else { return Ok(written()) };
             // Not read if it cannot have happened and the sidecar is not there.
             if let Failure::Unreachable(_) = failure {
                 return Err(failure.of_write());
             }
             let now = self.read(key).await.map_err(|_| failure.of_write())?;
             if now.as_ref().is_some_and(|found| found.cell.mark == cell.mark) {
-                return Ok(Written { revision: Revision(cell.revision), before: known.map(|found| found.cell) });
+                if life != Life::LastingAgain {
+                    return Ok(written());
+                }
+                // Redis writes first and takes the end back then. Whether it did is not known: once more.
+                before = Some(written().before);
+                (expect, known) = (Expect::Revision(Revision(cell.revision)), now);
+                continue;
             }
             let same = now.as_ref().map(|found| &found.etag) == known.as_ref().map(|found| &found.etag);
             // No rival was there, so it was not refused for one. Nor may a write that we lost sight of be

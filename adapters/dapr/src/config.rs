@@ -1,6 +1,6 @@
 //! Where the sidecar is, and which of its components are ours.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
 use clap::Args;
 use workmanager_core_kit::Secret;
@@ -36,7 +36,13 @@ pub struct Config {
     pub pubsub: String,
     /// Name of the state store component.
     pub state_store: String,
+    /// How long an event's record stays once every worker is done with it. Whole seconds.
+    pub event_retention: Duration,
+    /// How long a dead letter stays. Whole seconds.
+    pub dead_letter_retention: Duration,
 }
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 impl From<Options> for Config {
     fn from(options: Options) -> Self {
@@ -46,6 +52,8 @@ impl From<Options> for Config {
             token: options.dapr_api_token,
             pubsub: options.dapr_pubsub,
             state_store: options.dapr_state_store,
+            event_retention: HOUR,
+            dead_letter_retention: HOUR * 24 * 14,
         }
     }
 }
@@ -113,6 +121,8 @@ mod tests {
             token: Some(Secret::new("hush".to_owned())),
             pubsub: String::new(),
             state_store: String::new(),
+            event_retention: HOUR,
+            dead_letter_retention: HOUR,
         };
         assert!(!format!("{config:?}").contains("hush"));
     }

@@ -28,7 +28,17 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: Tasks,
+    pub(crate) retention: Retention,
     app: OnceCell<String>,
+}
+
+/// How long what has an end stays.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retention {
+    /// Finished event records.
+    pub(crate) events: Duration,
+    /// Dead letters.
+    pub(crate) dead_letters: Duration,
 }
 
 impl Dapr {
@@ -38,14 +48,16 @@ impl Dapr {
     /// The configuration names no address, or a token that no header can carry.
     pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let sidecar = Sidecar::new(config).map_err(Error::Configuration)?;
+        let retention = Retention { events: config.event_retention, dead_letters: config.dead_letter_retention };
         let cells = Cells::new(sidecar.clone(), clock.clone());
         let shared = Arc::new(Shared {
-            index: Index::new(cells.clone()),
+            index: Index::new(cells.clone(), retention.events),
             sidecar,
             cells,
             hub: Hub::default(),
             clock,
             tasks: Tasks::new(),
+            retention,
             app: OnceCell::new(),
         });
         let streams = Arc::new(shared.tasks.stopping().drop_guard());

@@ -41,11 +41,12 @@ const EVENT_PREFIX: usize = 32;
 pub(crate) struct Index {
     cells: Cells,
     locks: Arc<[Mutex<()>; LOCKS]>,
+    event_retention: Duration,
 }
 
 impl Index {
-    pub(crate) fn new(cells: Cells) -> Self {
-        Self { cells, locks: Arc::new(std::array::from_fn(|_| Mutex::new(()))) }
+    pub(crate) fn new(cells: Cells, event_retention: Duration) -> Self {
+        Self { cells, locks: Arc::new(std::array::from_fn(|_| Mutex::new(()))), event_retention }
     }
 
     /// Enters an id, if it is not entered already.
@@ -55,11 +56,16 @@ impl Index {
         Ok(())
     }
 
-    /// Enters an id, and says which others of its bucket are long marked.
+    /// Enters an id, and says which others of its bucket should be looked at: those that are long marked, and
+    /// those of event records, which come to their end by themselves.
     async fn write_entry(&self, key: &Key) -> Result<Vec<Box<str>>, StoreError> {
         let now = self.cells.now();
         let enter = |bucket: &mut Bucket| {
-            let stale = bucket.gone_before(now.saturating_sub(micros(KEEP)), SWEPT);
+            let ended = match key.collection {
+                Collection::Event => now.saturating_sub(micros(KEEP.saturating_add(self.event_retention))),
+                _ => 0,
+            };
+            let stale = bucket.stale(now.saturating_sub(micros(KEEP)), ended, SWEPT);
             match bucket.entry(&key.id) {
                 // Entered long ago it might be swept while its record is on its way.
                 Some(entry) if !entry.gone && now.saturating_sub(entry.at) < micros(KEEP) / 2 => (false, stale),

@@ -16,7 +16,7 @@ use crate::{
     dapr::Shared,
     hub::Connection,
     index,
-    sidecar::Message,
+    sidecar::{Life, Message},
     stream::{Answer, Source, answer},
 };
 
@@ -136,7 +136,7 @@ async fn quarantine(shared: &Shared, reason: String, bytes: Vec<u8>, at: Timesta
     let value = document::encode(&entry).map_err(|error| error.to_string())?;
     let key = Key::new(Collection::Quarantine, Quarantined::id(&Key::new(Collection::Event, record)));
     shared.index.enter(&key).await.map_err(|error| error.to_string())?;
-    match shared.cells.write_value(&index::record(&key), value, Expect::Absent).await {
+    match shared.cells.write_value(Life::Lasting, &index::record(&key), value, Expect::Absent).await {
         Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
         Err(error) => Err(error.to_string()),
     }

@@ -6,6 +6,8 @@
 //! while: some stores do not look at the etag of a key that is not there, and would bring it back.
 //! Dapr cannot list keys, so pages come from index documents of our own. They hold an id from before its record
 //! is written until after it is deleted; a crash in between leaves an id without a record, which is skipped.
+//! Finished event records and dead letters end by the store's own time to live. That Redis sets in a second step:
+//! where it fails between the two, such a record stays.
 //!
 //! **Bus.** One raw stream per topic, and one for a private *redo* topic that is the dead-letter topic of all:
 //! what the sidecar gives up comes back there. An event is answered only when it is settled, or given back;

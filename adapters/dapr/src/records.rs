@@ -2,12 +2,16 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use workmanager_core_domain::ports::{Collection, Expect, Key, Page, Record, Records, Revision, StoreError};
+use workmanager_core_domain::{
+    EventRecord, document,
+    ports::{Collection, Expect, Key, Page, Record, Records, Revision, StoreError},
+};
 
 use crate::{
     Dapr,
     cell::Kind,
     index::{self, by_id},
+    sidecar::Life,
 };
 
 /// How many records are read ahead for a page.
@@ -32,7 +36,8 @@ impl Records for Dapr {
         if may_create {
             self.index().enter(key).await?;
         }
-        let written = self.cells().write_value(&name, value, expect).await.map_err(|error| named(key, error))?;
+        let written = self.cells().write_value(self.life(key, &value), &name, value, expect).await;
+        let written = written.map_err(|error| named(key, error))?;
         // Its id may be marked as gone by whoever deleted what was there.
         if written.before.is_some_and(|cell| !cell.is_live()) {
             self.index().enter(key).await?;
@@ -42,7 +47,7 @@ impl Records for Dapr {
 
     async fn delete(&self, key: &Key, expect: Expect) -> Result<(), StoreError> {
         let name = index::record(key);
-        let written = self.cells().write(&name, Kind::Tombstone, Bytes::new(), expect).await;
+        let written = self.cells().write_for(ends(key), &name, Kind::Tombstone, Bytes::new(), expect).await;
         let written = written.map_err(|error| named(key, error))?;
         if let Some(before) = written.before.filter(|cell| cell.is_live()) {
             self.cells().drop_chunks_of(Some(&before)).await;
@@ -84,6 +89,31 @@ impl Records for Dapr {
         self.index().sweep(collection, idle).await;
         let next = if next < ids.len() { records.last().map(|record| record.id.clone()) } else { None };
         Ok(Page { records, next })
+    }
+}
+
+impl Dapr {
+    /// How long a record stays.
+    fn life(&self, key: &Key, value: &[u8]) -> Life {
+        match key.collection {
+            Collection::Event => match document::decode::<EventRecord>(value) {
+                Ok(record) if record.finished_at.is_some() && record.is_finished() => {
+                    Life::For(self.shared().retention.events)
+                }
+                // One that cannot be read stays until somebody has looked at it.
+                _ => ends(key),
+            },
+            Collection::DeadLetter => Life::For(self.shared().retention.dead_letters),
+            _ => ends(key),
+        }
+    }
+}
+
+/// The life of what lasts, where records of the collection may have an end.
+const fn ends(key: &Key) -> Life {
+    match key.collection {
+        Collection::Event | Collection::DeadLetter => Life::LastingAgain,
+        _ => Life::Lasting,
     }
 }
 

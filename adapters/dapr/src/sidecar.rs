@@ -52,6 +52,17 @@ pub(crate) struct Stored {
     pub(crate) etag: String,
 }
 
+/// How long a value stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Until it is removed.
+    Lasting,
+    /// The same, though the value before had an end: that stays with the key unless it is taken back.
+    LastingAgain,
+    /// So long from now on. Whole seconds, at least one.
+    For(Duration),
+}
+
 /// An event on its way out.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
@@ -161,12 +172,17 @@ impl Sidecar {
     }
 
     /// Writes a value if the key still has `etag`, or, without one, if it has none.
-    pub(crate) async fn save(&self, key: &str, value: Vec<u8>, etag: Option<&str>) -> Result<(), Failure> {
+    pub(crate) async fn save(&self, key: &str, value: Vec<u8>, etag: Option<&str>, life: Life) -> Result<(), Failure> {
+        let seconds = match life {
+            Life::Lasting => None,
+            Life::LastingAgain => Some("-1".to_owned()),
+            Life::For(duration) => Some(duration.as_secs().max(1).to_string()),
+        };
         let item = StateItem {
             key: key.to_owned(),
             value,
             etag: etag.map(|value| Etag { value: value.to_owned() }),
-            metadata: HashMap::new(),
+            metadata: seconds.map(|seconds| ("ttlInSeconds".to_owned(), seconds)).into_iter().collect(),
             options: Some(first_write()),
         };
         let request = SaveStateRequest { store_name: self.store().to_owned(), states: vec![item] };

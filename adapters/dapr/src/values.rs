@@ -6,6 +6,7 @@ use workmanager_core_domain::ports::{Expect, StoreError};
 use crate::{
     cell::{Cell, Kind},
     cells::{Cells, Found, Written},
+    sidecar::Life,
 };
 
 /// Largest payload of one cell, in bytes: half of what the sidecar takes in one message.
@@ -16,16 +17,22 @@ const TRIES: usize = 20;
 impl Cells {
     /// Writes a value if `expect` holds. Its chunks come first, under a name that is used once; those of the
     /// value before go last. A crash in between leaves chunks that nobody refers to.
-    pub(crate) async fn write_value(&self, key: &str, value: Bytes, expect: Expect) -> Result<Written, StoreError> {
+    pub(crate) async fn write_value(
+        &self,
+        life: Life,
+        key: &str,
+        value: Bytes,
+        expect: Expect,
+    ) -> Result<Written, StoreError> {
         let written = if value.len() <= CHUNK {
-            self.write(key, Kind::Value, value, expect).await?
+            self.write_for(life, key, Kind::Value, value, expect).await?
         } else {
             let chunks = Chunks { name: fastrand::u64(1..), length: value.len() };
             for number in 0..chunks.count() {
                 let part = value.slice(number * CHUNK..value.len().min((number + 1) * CHUNK));
-                self.write(&chunks.key(number), Kind::Value, part, Expect::Absent).await?;
+                self.write_for(life, &chunks.key(number), Kind::Value, part, Expect::Absent).await?;
             }
-            let written = self.write(key, Kind::Chunks, chunks.encode(), expect).await;
+            let written = self.write_for(life, key, Kind::Chunks, chunks.encode(), expect).await;
             if let Err(StoreError::Conflict { .. }) = &written {
                 self.drop_chunks(&chunks).await;
             }

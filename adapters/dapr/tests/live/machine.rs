@@ -11,6 +11,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use dapr::dapr::proto::{
+    common::v1::{Etag, StateItem, StateOptions},
+    runtime::v1::{GetStateRequest, GetStateResponse, SaveStateRequest, dapr_client::DaprClient},
+};
 use tempfile::TempDir;
 use workmanager_adapters_dapr::{Config, Dapr};
 use workmanager_core_domain::Digest;
@@ -217,6 +221,8 @@ impl Machine {
             token: self.token.map(|token| Secret::new(token.to_owned())),
             pubsub: "pubsub".to_owned(),
             state_store: "statestore".to_owned(),
+            event_retention: Duration::from_secs(2),
+            dead_letter_retention: Duration::from_secs(3_600),
         }
     }
 
@@ -284,16 +290,19 @@ impl Fixture for Live {
 }
 
 impl Machine {
-    /// Changes the last byte of a value, behind the adapter's back.
-    async fn damage(&self, key: &str) {
-        use dapr::dapr::proto::{
-            common::v1::{Etag, StateItem, StateOptions},
-            runtime::v1::{GetStateRequest, SaveStateRequest, dapr_client::DaprClient},
-        };
+    /// What the store has under a key: bytes and etag.
+    pub(crate) async fn raw(&self, key: &str) -> GetStateResponse {
         let mut client = DaprClient::connect(format!("http://127.0.0.1:{}", self.grpc_port)).await.unwrap();
         let store_name = "statestore".to_owned();
-        let get = GetStateRequest { store_name: store_name.clone(), key: key.to_owned(), ..GetStateRequest::default() };
-        let found = client.get_state(get).await.unwrap().into_inner();
+        let get = GetStateRequest { store_name, key: key.to_owned(), ..GetStateRequest::default() };
+        client.get_state(get).await.unwrap().into_inner()
+    }
+
+    /// Changes the last byte of a value, behind the adapter's back.
+    async fn damage(&self, key: &str) {
+        let mut client = DaprClient::connect(format!("http://127.0.0.1:{}", self.grpc_port)).await.unwrap();
+        let store_name = "statestore".to_owned();
+        let found = self.raw(key).await;
         let mut value = found.data;
         *value.last_mut().expect("a value") ^= 1;
         let item = StateItem {

@@ -6,5 +6,6 @@ mod bus;
 mod formats;
 mod kills;
 mod machine;
+mod replicas;
 mod settlement;
 mod state;
