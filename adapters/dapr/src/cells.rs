@@ -18,6 +18,9 @@ use crate::{
 /// How often a write is tried against rivals who were faster.
 const TRIES: u32 = 200;
 
+/// Pauses between the tries to read back what a failed write left, in milliseconds.
+const READ_BACK_PAUSES: [u64; 5] = [10, 30, 100, 300, 600];
+
 /// A cell as it was read.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -118,7 +121,7 @@ impl Cells {
             if let Failure::Unreachable(_) = failure {
                 return Err(failure.of_write());
             }
-            let now = self.read(key).await.map_err(|_| failure.of_write())?;
+            let now = self.read_back(key).await.ok_or_else(|| failure.of_write())?;
             if now.as_ref().is_some_and(|found| found.cell.mark == cell.mark) {
                 if life != Life::LastingAgain {
                     return Ok(written());
@@ -139,6 +142,18 @@ impl Cells {
             tokio::time::sleep(Duration::from_micros(fastrand::u64(0..=100 * u64::from(attempt.min(50))))).await;
         }
         Err(StoreError::Unavailable { reason: format!("`{key}` is written by too many at once") })
+    }
+
+    /// What stands under a key, when a write has just failed: perhaps with the connection, so more than one try.
+    /// `None` if nobody can say.
+    async fn read_back(&self, key: &str) -> Option<Option<Found>> {
+        for pause in READ_BACK_PAUSES {
+            if let Ok(found) = self.read(key).await {
+                return Some(found);
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+        self.read(key).await.ok()
     }
 
     /// Removes a key for good if it is as it was read. Only where no rival can still hold its etag.

@@ -174,7 +174,7 @@ impl Machine {
         let Some(path) = &self.redis_path else { return };
         let mut command = Command::new(path);
         command.args(["--port", &self.redis_port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        command.args(["--appendonly", "yes", "--dir"]).arg(self.folder.path().join("redis"));
+        command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(self.folder.path().join("redis"));
         self.redis = Some(Process(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()));
         let start = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.redis_port)).is_err() {

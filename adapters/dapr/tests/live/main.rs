@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failed test")]
 
+mod answers;
 mod bus;
 mod formats;
 mod kills;
