@@ -57,8 +57,11 @@ impl Store {
     }
 
     /// The sidecar's components; it need not be there yet.
-    pub(crate) fn dapr(options: &dapr::Options) -> Result<Self, Error> {
-        Ok(Self::Dapr(Dapr::new(&options.clone().into(), Arc::new(SystemClock::new()))?))
+    pub(crate) fn dapr(options: &dapr::Options, data: &Data) -> Result<Self, Error> {
+        let mut config = dapr::Config::from(options.clone());
+        config.event_retention = data.event_retention.0;
+        config.dead_letter_retention = data.dead_letter_retention.0;
+        Ok(Self::Dapr(Dapr::new(&config, Arc::new(SystemClock::new()))?))
     }
 
     /// Behind its ports.

@@ -57,7 +57,7 @@ pub(crate) async fn serve(verb: Serve) -> Exit {
         logs(&options.operation, "info")?;
         let tasks = Tasks::new();
         let open = |folder: &Folder| match args.profile {
-            Profile::Dapr => Store::dapr(&dapr),
+            Profile::Dapr => Store::dapr(&dapr, &options.data),
             Profile::Embedded | Profile::Knative | Profile::Lambda => Store::embedded(folder, &options.data),
         };
         Ok::<_, BoxError>((up(&options, open, &tasks).await?, tasks))
