@@ -200,8 +200,7 @@ async fn application(
     app.keep_house();
     if let Some(membership) = membership {
         running.spawn_infallible(replicas::follow(app.clone()));
-        let tasks = running.clone();
-        running.spawn("replica", OnError::StopProcess, membership.run(with, tasks));
+        running.spawn_infallible(membership.run(with, running.clone()));
     }
     Ok(app)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+pub(crate) use workmanager_adapters_dapr::Options as DaprOptions;
 use workmanager_adapters_dapr::{self as dapr, Dapr};
 use workmanager_adapters_embedded::{self as embedded, Config, Location};
 use workmanager_control_plane::serve::{Data, Folder, Stores};
@@ -57,7 +58,7 @@ impl Store {
     }
 
     /// The sidecar's components; it need not be there yet.
-    pub(crate) fn dapr(options: &dapr::Options, data: &Data) -> Result<Self, Error> {
+    pub(crate) fn dapr(options: &DaprOptions, data: &Data) -> Result<Self, Error> {
         let mut config = dapr::Config::from(options.clone());
         config.event_retention = data.event_retention.0;
         config.dead_letter_retention = data.dead_letter_retention.0;

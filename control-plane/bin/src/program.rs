@@ -5,6 +5,8 @@ use workmanager_control_plane::{cli, serve};
 use workmanager_core_domain::Limits;
 use workmanager_functions_knative as function;
 
+use crate::assemble::DaprOptions;
+
 /// Runs event handlers written in Python, without a container for each.
 #[derive(Debug, Parser)]
 #[command(name = "workmanager", version, max_term_width = 100)]
@@ -44,7 +46,7 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) options: serve::Options,
     #[command(flatten)]
-    pub(crate) dapr: workmanager_adapters_dapr::Options,
+    pub(crate) dapr: DaprOptions,
 }
 
 #[derive(Debug, Args)]

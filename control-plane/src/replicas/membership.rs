@@ -22,17 +22,13 @@ const ORPHANS: u64 = 10;
 /// More of them are never looked at.
 const MOST: usize = 1_000;
 
-/// Why a control plane must not go on.
-#[derive(Debug, thiserror::Error)]
-#[error("this control plane was silent for too long, and another has taken over what it had parked; start it again")]
-pub struct TakenOver;
-
 /// This control plane's place among the others.
 pub struct Membership {
     records: Arc<dyn Records>,
     clock: Arc<dyn Clock>,
     name: Box<str>,
-    revision: Revision,
+    /// Of its record as it wrote that last; `None` once another has written it.
+    revision: Option<Revision>,
     /// Of each of the others: its record's revision, and since when that has not changed.
     others: HashMap<Box<str>, (Revision, Duration)>,
 }
@@ -46,7 +42,7 @@ impl Membership {
         let name: Box<str> = ids.next().simple().to_string().into();
         let value = encode(&clock, false)?;
         let revision = records.put(&key(&name), value, Expect::Absent).await?;
-        Ok(Self { records, clock, name, revision, others: HashMap::new() })
+        Ok(Self { records, clock, name, revision: Some(revision), others: HashMap::new() })
     }
 
     /// The partition that this control plane alone writes.
@@ -56,13 +52,10 @@ impl Membership {
     }
 
     /// Lives until the program stops, and leaves in order then.
-    ///
-    /// # Errors
-    /// `TakenOver`: nothing that is parked here counts any more.
-    pub async fn run(mut self, router: Router, tasks: Tasks) -> Result<(), TakenOver> {
+    pub async fn run(mut self, router: Router, tasks: Tasks) {
         let stopping = tasks.stopping();
         for look in 0_u64.. {
-            self.beat(false).await?;
+            self.beat(false).await;
             // First what is there: whoever parks has shown itself before.
             let parked = if look % ORPHANS == 0 { self.partitions().await } else { Vec::new() };
             self.look_after(parked, &router).await;
@@ -71,30 +64,31 @@ impl Membership {
                 () = stopping.cancelled() => break,
             }
         }
-        self.beat(true).await
+        self.beat(true).await;
     }
 
-    async fn beat(&mut self, left: bool) -> Result<(), TakenOver> {
-        let key = key(&self.name);
-        let Ok(value) = encode(&self.clock, left) else { return Ok(()) };
-        match self.records.put(&key, value.clone(), Expect::Revision(self.revision)).await {
-            Ok(revision) => self.revision = revision,
-            // An answer that was lost: it is our own write that stands there.
-            Err(StoreError::Conflict { .. }) => match self.records.get(&key).await {
-                Ok(Some(record)) if record.value == value => self.revision = record.revision,
-                Ok(_) => return Err(TakenOver),
-                Err(error) => warn!("this control plane cannot show that it lives: {error}"),
-            },
-            Err(error) => {
-                warn!("this control plane cannot show that it lives: {error}");
-                if let Ok(Some(record)) = self.records.get(&key).await
-                    && record.value == value
-                {
-                    self.revision = record.revision;
+    /// Shows that it lives. If it was silent for too long, another has taken over what it had parked: what
+    /// it still does with that fails. Once the other is done with it, it enters again under its name.
+    async fn beat(&mut self, left: bool) {
+        let (key, expect) = (key(&self.name), self.revision.map_or(Expect::Absent, Expect::Revision));
+        let Ok(value) = encode(&self.clock, left) else { return };
+        let error = match self.records.put(&key, value.clone(), expect).await {
+            Ok(revision) => {
+                self.revision = Some(revision);
+                return;
+            }
+            Err(error) => error,
+        };
+        match self.records.get(&key).await {
+            // An answer that was lost.
+            Ok(Some(record)) if record.value == value => self.revision = Some(record.revision),
+            Ok(_) if matches!(error, StoreError::Conflict { .. }) => {
+                if self.revision.take().is_some() {
+                    warn!("this control plane was silent for too long; another takes over what it had parked");
                 }
             }
+            Ok(_) | Err(_) => warn!("this control plane cannot show that it lives: {error}"),
         }
-        Ok(())
     }
 
     /// Takes over what those leave who have gone.
