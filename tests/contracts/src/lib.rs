@@ -12,6 +12,7 @@
 //! | [`records!`] | `Records` | every store |
 //! | [`blobs!`] | `Blobs` | every store |
 //! | [`bus!`] | `Bus` | every bus |
+//! | [`passing!`] | `Bus` | the part of it that is left where nothing is kept, not for production |
 //! | [`exact!`] | `Bus` | a bus that one process has to itself: in order, once, any number open |
 //! | [`settlement!`] | `Bus::settle` | a bus and a store in one, whose settlement is one transaction |
 //! | [`tail!`] | `Bus::tail` | a bus with the `Log` capability |

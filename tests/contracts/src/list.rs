@@ -65,23 +65,38 @@ macro_rules! blobs {
 #[macro_export]
 macro_rules! bus {
     ($fixture:path) => {
+        $crate::passing!($fixture);
+        $crate::clauses!(
+            bus,
+            $fixture,
+            [
+                a_batch_comes_whole,
+                two_subscriptions_share_a_topic,
+                a_dropped_subscription_returns_what_is_not_finished,
+                a_restart_returns_what_is_not_finished,
+                a_held_topic_keeps_its_events,
+                giving_a_topic_up_ends_the_interest_in_it,
+                acknowledging_twice_or_the_unknown_is_fine,
+            ]
+        );
+    };
+}
+
+/// Tests the part of `Bus` that is left where the bus keeps nothing: it has one event of a topic in hand, publishing
+/// the next waits until that is finished, and what nobody takes is gone. Dapr's broker in memory is so.
+#[macro_export]
+macro_rules! passing {
+    ($fixture:path) => {
         $crate::clauses!(
             bus,
             $fixture,
             [
                 an_event_comes_with_what_it_says,
                 nothing_is_lost_among_many_publishers,
-                a_batch_comes_whole,
-                two_subscriptions_share_a_topic,
                 topics_do_not_mix,
                 publishing_nothing_is_fine,
                 a_dropped_wait_loses_nothing,
-                a_dropped_subscription_returns_what_is_not_finished,
-                a_restart_returns_what_is_not_finished,
-                a_held_topic_keeps_its_events,
-                giving_a_topic_up_ends_the_interest_in_it,
                 a_topic_says_whether_somebody_takes_its_events,
-                acknowledging_twice_or_the_unknown_is_fine,
                 the_backlog_counts_what_waits_taken_or_not,
             ]
         );

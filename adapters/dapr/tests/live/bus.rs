@@ -1,7 +1,21 @@
-//! The bus suite on Redis Streams.
+//! The bus suite on Redis Streams, and what is left of it in memory.
 
-use workmanager_tests_contracts::bus;
+use workmanager_tests_contracts::{bus, passing};
 
-use crate::machine::Live;
+use crate::machine::{Broker, Dies, Live, Store};
 
-bus!(Live::redis);
+mod on_redis {
+    use super::*;
+
+    bus!(Live::redis);
+}
+
+mod in_memory {
+    use super::*;
+
+    async fn fresh() -> Option<Live> {
+        Live::new(Store::Memory, Broker::Memory, Dies::Client).await
+    }
+
+    passing!(fresh);
+}
