@@ -1,5 +1,6 @@
 //! The end of a delivery, step by step.
 
+use futures_util::future::join_all;
 use workmanager_core_domain::ports::{Expect, Key, Records as _, SettleError, Settlement, StoreError};
 
 use crate::{Dapr, cells, index, outgoing};
@@ -7,19 +8,16 @@ use crate::{Dapr, cells, index, outgoing};
 /// Carries a settlement out up to the first step that fails.
 pub(crate) async fn settle(dapr: &Dapr, settlement: Settlement) -> Result<(), SettleError> {
     let Settlement { guards, replies, puts, removals, ack } = settlement;
-    for (key, revision) in guards {
-        look(dapr, &key, Expect::Revision(revision)).await?;
-    }
+    let mut conditions: Vec<_> = guards.iter().map(|(key, revision)| (key, Expect::Revision(*revision))).collect();
     // An outcome that stands there already must not be replied to twice, so what the writes expect is looked at
     // before anything is published. Only the writes themselves are sure.
     if !replies.is_empty() {
-        for (key, expect) in puts.iter().map(|put| (&put.key, put.expect)) {
-            look(dapr, key, expect).await?;
-        }
-        for (key, expect) in removals.iter().map(|removal| (&removal.key, removal.expect)) {
-            look(dapr, key, expect).await?;
-        }
+        conditions.extend(puts.iter().map(|put| (&put.key, put.expect)));
+        conditions.extend(removals.iter().map(|removal| (&removal.key, removal.expect)));
     }
+    // All at once; the first that does not hold is named.
+    let looks = conditions.into_iter().map(|(key, expect)| look(dapr, key, expect));
+    join_all(looks).await.into_iter().collect::<Result<(), _>>()?;
     for (topic, event) in replies {
         outgoing::publish(dapr.shared(), &topic, &[event]).await.map_err(SettleError::Publish)?;
     }
