@@ -185,3 +185,31 @@ async fn other_subscribers_get_our_data_and_its_trace() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_back_goes_to_its_topic_whether_somebody_takes_it_or_not() {
+    let Some(live) = Live::redis().await else { return };
+    within(async {
+        let (bus, orders, given_up) = (live.store(), topic("orders"), topic("given-up"));
+        let _other = bus.subscribe(&topic("other")).await.unwrap();
+        drop(bus.subscribe(&orders).await.unwrap());
+        bus.forget(&given_up).await.unwrap();
+        // As the sidecar sends round what it gives up: the bytes that the topic had.
+        let back = |id: &str, topic: &workmanager_core_domain::Topic| {
+            let body = format!(r#"{{"specversion":"1.0","id":"{id}","source":"/s","type":"t","topic":"{topic}"}}"#);
+            publish(&live.machine, "wm-redo-wm?metadata.rawPayload=true", "application/json", body.as_bytes());
+        };
+        back("dropped", &given_up);
+        back("held", &orders);
+        while live.machine.redis("XLEN orders") != ":1" {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let mut subscription = bus.subscribe(&orders).await.unwrap();
+        assert_eq!(take(&mut subscription).await.event.id(), "held");
+        back("taken", &orders);
+        assert_eq!(take(&mut subscription).await.event.id(), "taken");
+        assert_eq!(live.machine.redis("XLEN orders"), ":1", "it came by the way back alone");
+        assert_eq!(live.machine.redis("XLEN given-up"), ":0");
+    })
+    .await;
+}

@@ -2,8 +2,8 @@
 
 use std::{
     fs,
-    io::Write as _,
-    net::TcpListener,
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -177,7 +177,7 @@ impl Machine {
         command.args(["--appendonly", "yes", "--appendfsync", "always", "--dir"]).arg(self.folder.path().join("redis"));
         self.redis = Some(Process(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()));
         let start = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", self.redis_port)).is_err() {
+        while TcpStream::connect(("127.0.0.1", self.redis_port)).is_err() {
             assert!(start.elapsed() < Duration::from_secs(20), "redis does not start");
             std::thread::yield_now();
         }
@@ -199,6 +199,15 @@ impl Machine {
         }
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.daprd = Some(Process(command.spawn().unwrap()));
+    }
+
+    /// What Redis answers to a command, in its protocol.
+    pub(crate) fn redis(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.redis_port)).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).unwrap();
+        answer.trim_end().to_owned()
     }
 
     fn log(&self) -> PathBuf {
