@@ -90,20 +90,17 @@ pub(crate) fn take_in(
         Err(reason) => Rest::Unreadable(reason),
     };
     let (shared, answers) = (shared.clone(), connection.answers.clone());
-    let unreadable = match source {
-        Source::Topic(topic) => topic.to_string(),
-        Source::Redo => "the redo topic".to_owned(),
-    };
+    let source = source.to_string();
     Some(async move {
         let done = match rest {
             Rest::Elsewhere(topic) => return_to(&shared, &topic, came.data).await,
             Rest::Unreadable(reason) => {
-                tracing::warn!("a message on {unreadable} cannot be read and is kept in quarantine: {reason}");
+                tracing::warn!("a message on {source} cannot be read and is kept in quarantine: {reason}");
                 quarantine(&shared, reason, came.data, now).await
             }
         };
         if let Err(error) = &done {
-            tracing::warn!("a message on {unreadable} is sent round again: {error}");
+            tracing::warn!("a message on {source} is sent round again: {error}");
         }
         let with = if done.is_ok() { Answer::Success } else { Answer::Retry };
         let _ = answers.send(answer(&came.id, with));

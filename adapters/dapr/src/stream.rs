@@ -1,6 +1,6 @@
 //! One stream of events, held open until it is ended, whatever happens to the sidecar.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use dapr::dapr::proto::runtime::v1::{
     SubscribeTopicEventsRequestAlpha1 as Request, SubscribeTopicEventsRequestInitialAlpha1 as Initial,
@@ -56,6 +56,15 @@ pub(crate) enum Source {
     Redo,
 }
 
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topic(topic) => write!(f, "topic `{topic}`"),
+            Self::Redo => f.write_str("the redo topic"),
+        }
+    }
+}
+
 /// An answer as the stream takes it.
 pub(crate) fn answer(name: &str, answer: Answer) -> Request {
     let status = match answer {
@@ -82,7 +91,7 @@ pub(crate) async fn run(shared: Arc<Shared>, source: Source, line: Arc<Line>) {
         };
         if let State::Open = *line.state.borrow() {
             failures = 0;
-            tracing::warn!("a stream of {source:?} has ended and is opened again: {}", failure.reason());
+            tracing::warn!("the stream of {source} has ended and is opened again: {}", failure.reason());
         }
         line.state.send_replace(State::Failed(failure));
         let pause = PAUSES[failures.min(PAUSES.len() - 1)];
