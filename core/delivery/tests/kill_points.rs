@@ -132,3 +132,17 @@ async fn a_dead_letter_that_is_sent_round_again() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_attempt_that_ends_while_it_is_being_parked() {
+    // About as long as the bus is kept waiting: sometimes before, sometimes after it is parked.
+    for duration in 19..24 {
+        enumerate("attempt that is being parked", async |world| {
+            world.worker("a", |_| {});
+            world.target.script("a", [reply()]);
+            world.target.slow(Duration::from_millis(duration));
+            world.publish("1", None).await;
+        })
+        .await;
+    }
+}

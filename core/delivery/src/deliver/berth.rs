@@ -59,6 +59,10 @@ impl Berth {
         matches!(self.stored, Stored::Unknown)
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        matches!(self.stored, Stored::Nothing)
+    }
+
     /// It was written, or somebody else may have written it.
     pub(super) fn forget(&mut self) {
         self.stored = Stored::Unknown;

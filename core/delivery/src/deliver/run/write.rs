@@ -78,7 +78,8 @@ impl<'d> Run<'d> {
             .extend(guarded.iter().filter_map(|leg| self.legs[*leg].lease.as_ref()).map(|held| held.guard.clone()));
         let left = match kind {
             Kind::Progress => None,
-            Kind::End if !self.berth.is_parked => None,
+            // Unless it was parked after all, by a write whose answer was lost.
+            Kind::End if !self.berth.is_parked && self.berth.is_empty() => None,
             Kind::Transfer | Kind::Park | Kind::End => {
                 let holds = self.holds();
                 let Self { legs, ledger, berth, .. } = self;
