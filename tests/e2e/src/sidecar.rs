@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -95,7 +94,14 @@ impl Redis {
         command.args(["--appendfsync", "always", "--dir"]).arg(self.path("redis"));
         command.stdin(Stdio::null()).stdout(Stdio::null());
         self.child = Some(Running(command.spawn().expect("redis starts")));
-        eventually("redis is there", || TcpStream::connect(("127.0.0.1", self.port)).ok());
+        // It answers before it has read what it knows.
+        eventually("redis serves", || (self.ask(&["ping"]) == b"PONG\n").then_some(()));
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Vec<u8> {
+        let mut command = Command::new(self.server.with_file_name("redis-cli"));
+        command.args(["-p", &self.port.to_string()]).args(arguments);
+        command.output().expect("redis-cli").stdout
     }
 
     /// Ends it by SIGKILL.
@@ -126,11 +132,9 @@ impl Redis {
     /// Every event of a topic, as the broker has it: no part of ours looks.
     #[must_use]
     pub fn stream(&self, topic: &str) -> Vec<Value> {
-        let mut command = Command::new(self.server.with_file_name("redis-cli"));
-        command.args(["-p", &self.port.to_string(), "--json", "xrange", topic, "-", "+"]);
-        let output = command.output().expect("redis-cli");
-        let entries: Vec<(String, Vec<String>)> =
-            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        let output = self.ask(&["--json", "xrange", topic, "-", "+"]);
+        let entries: Vec<(String, Vec<String>)> = serde_json::from_slice(&output)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output)));
         let data = |(_, fields): (String, Vec<String>)| fields.into_iter().skip_while(|field| field != "data").nth(1);
         let events = entries.into_iter().filter_map(data);
         events.map(|event| serde_json::from_str(&event).expect("an event")).collect()
@@ -152,6 +156,14 @@ impl Sidecar {
     /// Ends it by SIGKILL.
     pub fn kill(&mut self) {
         self.child = None;
+    }
+
+    /// Starts it again if it has ended by itself, as it does when it is started while Redis is not there.
+    pub fn revive(&mut self) {
+        let has_ended = |running: &mut Running| running.0.try_wait().is_ok_and(|status| status.is_some());
+        if self.child.as_mut().is_some_and(has_ended) {
+            self.run();
+        }
     }
 
     /// Publishes through its own HTTP API; the status.
