@@ -75,8 +75,11 @@ fn the_quick_start_runs_beside_a_sidecar_that_waits_for_its_port() {
     let reply = reply_to(&redis, "answers", "1");
     assert_eq!((&reply["type"], &reply["source"]), (&json!("com.example.output"), &json!("python-worker")));
     assert_eq!(reply["data"], json!({ "n": 1 }));
-    let told = server.call("GET", "/v1/events/1", &Value::Null).expect(200).json();
-    assert_eq!(told["events"][0]["state"], "Finished");
+    // The reply is published before its event's record is written.
+    eventually("the event is finished", || {
+        let told = server.call("GET", "/v1/events/1", &Value::Null).json();
+        (told["events"][0]["state"] == "Finished").then_some(())
+    });
 }
 
 #[test]
