@@ -80,13 +80,7 @@ impl Router {
     /// `tasks` stop. Then nothing new is taken, and attempts in flight go to their end; what is not
     /// done when `tasks` are no longer waited for stays on the bus.
     #[must_use]
-    pub fn start(parts: Parts, tasks: &Tasks) -> Self {
-        Self::with(parts, Settings::default(), tasks)
-    }
-
-    /// [`Router::start`] with settings of its own.
-    #[must_use]
-    pub fn with(parts: Parts, settings: Settings, tasks: &Tasks) -> Self {
+    pub fn start(parts: Parts, settings: Settings, tasks: &Tasks) -> Self {
         let Parts { bus, records, target, clock, ids, roster, feed } = parts;
         let board: Arc<Board> = Arc::default();
         let logs: Arc<Logs> = Arc::default();

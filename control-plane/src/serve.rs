@@ -16,7 +16,7 @@ use std::{
 pub use options::{Data, Folder, Operation, Options};
 use tokio::net::TcpListener;
 use tracing::info;
-use workmanager_core_delivery::{Roster, Target};
+use workmanager_core_delivery::{Roster, Settings, Target};
 use workmanager_core_domain::{
     ErrorKind,
     ports::{Blobs, Bus, Clock, Ids, Records},
@@ -174,7 +174,7 @@ async fn application(
     ready.await;
     let roster = Arc::new(Roster::default());
     app::load(&*records, &roster, &*clock).await.map_err(Error::Load)?;
-    let mut settings = workmanager_core_delivery::Settings::default();
+    let mut settings = Settings::default();
     let membership = if shared {
         let entered = Membership::enter(records.clone(), clock.clone(), &*ids).await;
         let membership = entered.map_err(|error| Error::Load(error.into()))?;
@@ -193,7 +193,7 @@ async fn application(
         roster: roster.clone(),
         feed,
     };
-    let router = Router::with(parts, settings, &tasks);
+    let router = Router::start(parts, settings, &tasks);
     let settings = app::Settings::default();
     let (with, running) = (router.clone(), tasks.clone());
     let app = App::new(app::Parts { records, blobs, bus, target, roster, router, clock, ids, tasks, settings });

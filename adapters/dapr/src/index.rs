@@ -9,11 +9,7 @@
 
 mod bucket;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
@@ -197,11 +193,6 @@ fn hash(text: &str) -> u64 {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Ids in order, with what was found for those that have something.
-pub(crate) fn by_id(found: Vec<(String, Found)>) -> BTreeMap<String, Found> {
-    found.into_iter().collect()
 }
 
 #[cfg(test)]

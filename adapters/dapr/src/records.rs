@@ -1,5 +1,7 @@
 //! Records.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use workmanager_core_domain::{
@@ -7,12 +9,7 @@ use workmanager_core_domain::{
     ports::{Collection, Expect, Key, Page, Record, Records, Revision, StoreError},
 };
 
-use crate::{
-    Dapr,
-    cell::Kind,
-    index::{self, by_id},
-    sidecar::Life,
-};
+use crate::{Dapr, cell::Kind, index, sidecar::Life};
 
 /// How many records are read ahead for a page.
 const AHEAD: usize = 64;
@@ -72,7 +69,7 @@ impl Records for Dapr {
             let some = &ids[next..ids.len().min(next + AHEAD.min(limit - records.len()))];
             next += some.len();
             let names: Vec<_> = some.iter().map(|id| index::record(&Key::new(collection, id.clone()))).collect();
-            let mut found = by_id(self.cells().read_many(&names).await?);
+            let mut found: HashMap<_, _> = self.cells().read_many(&names).await?.into_iter().collect();
             for (id, name) in some.iter().zip(names) {
                 let value = match found.remove(&name) {
                     Some(found) => self.cells().value(&name, found).await?,

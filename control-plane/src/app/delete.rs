@@ -11,7 +11,7 @@ use workmanager_core_kit::field::WORKER_NAME;
 
 use super::{
     App, Condition, Error, quarantine,
-    store::{self, Stored, is_conflict},
+    store::{self, is_conflict},
 };
 
 /// How long a caller may wait for attempts in flight.
@@ -62,10 +62,7 @@ impl App {
                     roster.remove(id);
                     return Ok(());
                 }
-                Err(error) if is_conflict(&error) => match self.read::<Worker>(&id.to_string()).await? {
-                    Some(Stored { value, revision }) => roster.put(value, revision),
-                    None => roster.remove(id),
-                },
+                Err(error) if is_conflict(&error) => self.know(id, self.read(&id.to_string()).await?),
                 Err(error) => return Err(error),
             }
         }

@@ -94,10 +94,7 @@ impl App {
     /// The store's, or `Damaged`; what was known of it stays.
     pub async fn reread(&self, id: WorkerId) -> Result<(), Error> {
         let _writing = self.lock(id).await;
-        match store::get::<Worker>(&*self.parts.records, &id.to_string()).await? {
-            Some(stored) => self.parts.roster.put(stored.value, stored.revision),
-            None => self.parts.roster.remove(id),
-        }
+        self.know(id, store::get(&*self.parts.records, &id.to_string()).await?);
         Ok(())
     }
 

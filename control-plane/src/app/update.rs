@@ -41,6 +41,14 @@ impl Condition {
 }
 
 impl App {
+    /// From now on the worker is known as the store has it.
+    pub(super) fn know(&self, id: WorkerId, stored: Option<Stored<Worker>>) {
+        match stored {
+            Some(Stored { value, revision }) => self.parts.roster.put(value, revision),
+            None => self.parts.roster.remove(id),
+        }
+    }
+
     /// Changes a worker's record and what is known of it here. An edit that changes nothing writes
     /// nothing.
     pub(super) async fn update(
@@ -55,10 +63,7 @@ impl App {
         for tried in 0..TRIES {
             if tried > 0 {
                 // Somebody else was first: another control plane on the same store.
-                match self.read::<Worker>(&id.to_string()).await? {
-                    Some(Stored { value, revision }) => roster.put(value, revision),
-                    None => roster.remove(id),
-                }
+                self.know(id, self.read(&id.to_string()).await?);
             }
             let member = roster.snapshot().get(id).cloned().ok_or_else(gone)?;
             condition.check(member.revision)?;

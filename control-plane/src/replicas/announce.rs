@@ -41,9 +41,8 @@ impl Announcing {
             // One that cannot be read is made anew: then the others compare everything.
             let mut recent: Recent = found.and_then(|record| document::decode(&record.value).ok()).unwrap_or_default();
             recent.add(worker);
-            let damaged =
-                |error: serde_json::Error| StoreError::Damaged { key: key.to_string(), reason: error.to_string() };
-            match self.0.put(&key, document::encode(&recent).map_err(damaged)?, expect).await {
+            let value = document::encode(&recent).map_err(|error| StoreError::damaged(&key, error))?;
+            match self.0.put(&key, value, expect).await {
                 Ok(_) => return Ok(()),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error),

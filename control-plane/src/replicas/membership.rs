@@ -165,6 +165,5 @@ fn key(name: &str) -> Key {
 
 fn encode(clock: &Arc<dyn Clock>, left: bool) -> Result<bytes::Bytes, StoreError> {
     let replica = Replica { life: Span(LIFE), left, at: clock.now() };
-    let damaged = |error: serde_json::Error| StoreError::Damaged { key: "replica".to_owned(), reason: chain(&error) };
-    document::encode(&replica).map_err(damaged)
+    document::encode(&replica).map_err(|error| StoreError::damaged(&Replica::COLLECTION.as_str(), chain(&error)))
 }

@@ -140,7 +140,7 @@ impl<S: Ports> Harness<S> {
             bus: store.clone(),
             target: target.clone(),
             roster,
-            router: router::Router::with(parts, deliveries, &tasks),
+            router: router::Router::start(parts, deliveries, &tasks),
             clock: clock.clone(),
             ids: ids.clone(),
             tasks,

@@ -161,7 +161,7 @@ fn first_epoch(now: Timestamp) -> u64 {
 }
 
 fn damaged(key: &Key, reason: &dyn std::error::Error) -> Busy {
-    Busy::Store(StoreError::Damaged { key: key.to_string(), reason: reason.to_string() })
+    Busy::Store(StoreError::damaged(key, reason))
 }
 
 #[cfg(test)]

@@ -21,8 +21,7 @@ pub async fn quarantine(
 ) -> Result<(), StoreError> {
     let id = Quarantined::id(key);
     let entry = Quarantined { collection: key.collection, record: key.id.to_string(), reason, at: now, bytes };
-    let damaged = |error: serde_json::Error| StoreError::Damaged { key: key.to_string(), reason: error.to_string() };
-    let value = document::encode(&entry).map_err(damaged)?;
+    let value = document::encode(&entry).map_err(|error| StoreError::damaged(key, error))?;
     match records.put(&Key::new(Collection::Quarantine, id), value, Expect::Absent).await {
         Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
         Err(error) => Err(error),

@@ -49,6 +49,9 @@ pub struct LimitOutOfRange {
 }
 
 impl Limits {
+    /// The longest that a worker may let its events wait.
+    pub const MAX_AGE: Span = Span(Duration::from_secs(14 * 86_400));
+
     /// Every limit that is out of range.
     #[must_use]
     pub fn out_of_range(&self) -> Vec<LimitOutOfRange> {
@@ -59,11 +62,7 @@ impl Limits {
             ((16 << 20..=16 << 30).contains(&memory.0), "memory", "must be from 16MiB to 16GiB"),
             (concurrency.get() <= 1_000, "concurrency", "must be from 1 to 1000"),
             (max_attempts.get() <= 100, "maxAttempts", "must be from 1 to 100"),
-            (
-                1_000 * ms <= max_age.0 && max_age.0 <= Duration::from_secs(14 * 86_400),
-                "maxAge",
-                "must be from 1s to 14days",
-            ),
+            (1_000 * ms <= max_age.0 && *max_age <= Self::MAX_AGE, "maxAge", "must be from 1s to 14days"),
             (log_bytes.0 <= 1 << 20, "logBytes", "must be at most 1MiB"),
         ];
         checks

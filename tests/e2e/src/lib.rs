@@ -19,3 +19,10 @@ pub use shell::Shell;
 pub use sidecar::{Redis, Sidecar, tool};
 pub use tools::{has, skip};
 pub use wait::{eventually, within};
+
+/// As users have it in their notes; not one byte may change.
+pub const QUICK_START: &str = r#"curl -X POST http://localhost:5001/v1/workers \
+-H "Content-Type: application/json" \
+-d '{
+"codeSource": {"Content": "ZGVmIFByb2Nlc3MoZXZlbnQpOgogICAgcmV0dXJuIHsiVHlwZSI6ICJjb20uZXhhbXBsZS5vdXRwdXQiLCAiU291cmNlIjogInB5dGhvbi13b3JrZXIiLCAiRGF0YSI6IGV2ZW50WydkYXRhJ119"}
+}'"#;

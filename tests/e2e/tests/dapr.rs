@@ -10,17 +10,10 @@ use std::{
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use workmanager_tests_e2e::{
-    Redis, Server, Sidecar,
+    QUICK_START, Redis, Server, Sidecar,
     doc_blocks::{block, root},
     eventually, free_ports, tool, workmanager,
 };
-
-/// As users have it in their notes; not one byte may change.
-const CURL: &str = r#"curl -X POST http://localhost:5001/v1/workers \
--H "Content-Type: application/json" \
--d '{
-"codeSource": {"Content": "ZGVmIFByb2Nlc3MoZXZlbnQpOgogICAgcmV0dXJuIHsiVHlwZSI6ICJjb20uZXhhbXBsZS5vdXRwdXQiLCAiU291cmNlIjogInB5dGhvbi13b3JrZXIiLCAiRGF0YSI6IGV2ZW50WydkYXRhJ119"}
-}'"#;
 
 const ECHO: &str = "def Process(event):\n    return {'type': 'done', 'data': event['data']}\n";
 
@@ -64,7 +57,8 @@ fn the_quick_start_runs_beside_a_sidecar_that_waits_for_its_port() {
     sidecar.run();
     let server = Server::spawn(command, "http://127.0.0.1:5001".into(), redis.folder().to_owned(), None);
 
-    let output = Command::new("bash").args(["-c", &format!("{CURL} -s")]).stderr(Stdio::null()).output().unwrap();
+    let output =
+        Command::new("bash").args(["-c", &format!("{QUICK_START} -s")]).stderr(Stdio::null()).output().unwrap();
     let worker: Value = serde_json::from_slice(&output.stdout).unwrap();
     let id = worker["id"].as_str().unwrap();
     let _ = server.call("POST", &format!("/v1/workers/{id}/start"), &Value::Null).expect(200);

@@ -3,14 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use workmanager_tests_e2e::{Server, has, workmanager};
-
-/// As users have it in their notes; not one byte may change.
-const CURL: &str = r#"curl -X POST http://localhost:5001/v1/workers \
--H "Content-Type: application/json" \
--d '{
-"codeSource": {"Content": "ZGVmIFByb2Nlc3MoZXZlbnQpOgogICAgcmV0dXJuIHsiVHlwZSI6ICJjb20uZXhhbXBsZS5vdXRwdXQiLCAiU291cmNlIjogInB5dGhvbi13b3JrZXIiLCAiRGF0YSI6IGV2ZW50WydkYXRhJ119"}
-}'"#;
+use workmanager_tests_e2e::{QUICK_START, Server, has, workmanager};
 
 #[test]
 fn the_quick_start_answers_and_its_worker_replies() {
@@ -22,7 +15,8 @@ fn the_quick_start_answers_and_its_worker_replies() {
     command.args(["serve", "--data-dir"]).arg(directory.path().join("data"));
     let server = Server::spawn(command, "http://127.0.0.1:5001".into(), directory.path().to_owned(), Some(directory));
 
-    let output = Command::new("bash").args(["-c", &format!("{CURL} -s -w '\n%{{http_code}}'")]).output().unwrap();
+    let output =
+        Command::new("bash").args(["-c", &format!("{QUICK_START} -s -w '\n%{{http_code}}'")]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let (body, status) = text.trim_end().rsplit_once('\n').unwrap();
     assert_eq!(status, "201", "{body}");

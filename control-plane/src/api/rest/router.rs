@@ -43,12 +43,9 @@ pub fn router(api: Api) -> Router {
         .route("/v1/quarantine", get(quarantine::list))
         .route("/v1/quarantine/{id}", delete(quarantine::drop))
         .route("/v1/quarantine/{id}/repair", post(quarantine::repair))
-        .route("/dapr/config", get(dapr::config))
-        .route("/dapr/subscribe", get(dapr::subscribe))
         .route("/health", get(health::ready))
         .route("/readyz", get(health::ready))
-        .route("/health/live", get(health::live))
-        .route("/healthz", get(health::live))
+        .merge(always())
         .route("/metrics", get(health::metrics))
         .fallback(fallback::unknown_path)
         .method_not_allowed_fallback(fallback::method_not_allowed)
@@ -60,11 +57,14 @@ pub fn router(api: Api) -> Router {
 
 /// What is answered while the program is being put together: that it lives, and that it is not ready.
 pub fn early() -> Router {
+    always().fallback(fallback::starting).layer(from_fn(context::surround))
+}
+
+/// What is answered in the same way from the first moment to the last.
+fn always<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/dapr/config", get(dapr::config))
         .route("/dapr/subscribe", get(dapr::subscribe))
         .route("/health/live", get(health::live))
         .route("/healthz", get(health::live))
-        .fallback(fallback::starting)
-        .layer(from_fn(context::surround))
 }

@@ -1,21 +1,17 @@
 //! Workers whose records cannot be read: what else is known of them, so that nothing of theirs is lost
 //! until they are repaired or given up.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use workmanager_core_delivery::Standing;
 use workmanager_core_domain::{
     Digest, Limits, MimeType, Timestamp, Worker, WorkerId, document,
     ports::{Collection, Key, Record, Records, Revision},
-    units::Span,
     version::EngineSettings,
     worker::{Desired, Isolation, Ordering},
 };
 
 use crate::app::{Error, quarantine::copy_of};
-
-/// The longest that a worker may let its events wait.
-const MAX_AGE: Duration = Duration::from_secs(14 * 86_400);
 
 /// What each of these is held as: its second copy, or what its own bytes still tell, or its id alone.
 pub(super) async fn held(
@@ -54,7 +50,7 @@ fn stand_in(id: WorkerId, now: Timestamp) -> Option<Worker> {
         engine: EngineSettings::default(),
         isolation: Isolation::default(),
         ordering: Ordering::default(),
-        limits: Limits { max_age: Span(MAX_AGE), ..Limits::default() },
+        limits: Limits { max_age: Limits::MAX_AGE, ..Limits::default() },
         desired: Desired::Stopped,
         started_once: true,
         version: 0,

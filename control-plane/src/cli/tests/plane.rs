@@ -175,7 +175,7 @@ async fn application(tasks: &Tasks) -> App {
         bus: store,
         target,
         roster,
-        router: Router::start(parts, tasks),
+        router: Router::start(parts, workmanager_core_delivery::Settings::default(), tasks),
         clock,
         ids,
         tasks: tasks.clone(),

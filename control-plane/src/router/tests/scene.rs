@@ -69,7 +69,7 @@ impl Scene {
             roster: roster.clone(),
             feed: feed.clone(),
         };
-        let router = Router::with(parts, settings, &tasks);
+        let router = Router::start(parts, settings, &tasks);
         Self { router, bus, target, feed, tasks, roster, revisions: AtomicU64::new(1) }
     }
 

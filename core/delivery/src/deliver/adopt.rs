@@ -76,9 +76,7 @@ impl Deliveries {
         for (worker, hold) in parked.workers {
             united.workers.entry(worker).or_insert(hold);
         }
-        let damaged =
-            |error: serde_json::Error| StoreError::Damaged { key: ours.to_string(), reason: error.to_string() };
-        let value = document::encode(&united).map_err(damaged)?;
+        let value = document::encode(&united).map_err(|error| StoreError::damaged(ours, error))?;
         self.ports.records.put(ours, value, Expect::Revision(found.revision)).await?;
         if self.lot.knows(ours) {
             self.lot.keep(ours, &united, self.clocks());

@@ -193,9 +193,8 @@ impl Deliveries {
                 return Ok(parked);
             }
             parked.workers.insert(letter.worker, hold.clone());
-            let damaged =
-                |error: serde_json::Error| StoreError::Damaged { key: key.to_string(), reason: error.to_string() };
-            match records.put(key, document::encode(&parked).map_err(damaged)?, expect).await {
+            let value = document::encode(&parked).map_err(|error| StoreError::damaged(key, error))?;
+            match records.put(key, value, expect).await {
                 Ok(_) => return Ok(parked),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error),

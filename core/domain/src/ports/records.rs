@@ -171,6 +171,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Something under `key` cannot be read, or cannot be written as what it is.
+    #[must_use]
+    pub fn damaged(key: &impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::Damaged { key: key.to_string(), reason: reason.to_string() }
+    }
+
     /// What a caller can do about it.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
