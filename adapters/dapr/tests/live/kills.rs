@@ -183,3 +183,45 @@ async fn a_sidecar_that_asks_for_a_token_gets_it_on_calls_and_streams() {
     })
     .await;
 }
+
+/// A sidecar gives up what a dead client held, and sends it round by the redo topic. It acknowledges it even if that
+/// fails, so it must not fail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_client_held_is_sent_round_though_redis_is_away_for_a_moment() {
+    let Some(mut live) = Live::redis().await else { return };
+    within(async {
+        let topics: Vec<_> = (0..TOPICS).map(|number| topic(&format!("held-{number}"))).collect();
+        let client = live.store();
+        let (mut held, mut subscriptions) = (BTreeSet::new(), Vec::new());
+        for topic in &topics {
+            let mut subscription = client.subscribe(topic).await.unwrap();
+            for i in 0..10 {
+                let id = format!("{topic}-{i}");
+                client.publish(topic, &[event(id.clone())]).await.unwrap();
+                assert_eq!(subscription.next().await.unwrap().unwrap().event.id(), id);
+                held.insert(id);
+            }
+            subscriptions.push(subscription);
+        }
+        client.stop();
+        // The sidecar tries once more after 300 ms, then it publishes.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        live.machine.kill_redis();
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        live.machine.start_redis();
+
+        let client = live.machine.client().await;
+        let seen = Arc::new(Mutex::new(BTreeSet::new()));
+        let mut taking = JoinSet::new();
+        for topic in &topics {
+            taking.spawn(take_all(client.clone(), topic.clone(), seen.clone()));
+        }
+        while !held.is_subset(&seen.lock().unwrap()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let log = live.machine.log_text();
+        assert!(log.contains("Retrying in 300ms"), "the sidecar gave nothing up");
+        assert!(!log.contains("error sending message to dead letter"), "{log}");
+    })
+    .await;
+}

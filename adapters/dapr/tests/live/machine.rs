@@ -214,6 +214,11 @@ impl Machine {
         self.folder.path().join("daprd.log")
     }
 
+    /// What the sidecar has said.
+    pub(crate) fn log_text(&self) -> String {
+        fs::read_to_string(self.log()).unwrap()
+    }
+
     pub(crate) fn kill_daprd(&mut self) {
         self.daprd.take().expect("it runs").kill();
     }
@@ -239,7 +244,7 @@ impl Machine {
     pub(crate) async fn client(&self) -> Arc<Dapr> {
         let dapr = Dapr::new(&self.config(), Arc::new(SystemClock::new())).unwrap();
         let ready = tokio::time::timeout(Duration::from_secs(60), dapr.ready()).await;
-        assert!(ready.is_ok(), "the sidecar is not ready:\n{}", fs::read_to_string(self.log()).unwrap_or_default());
+        assert!(ready.is_ok(), "the sidecar is not ready:\n{}", self.log_text());
         Arc::new(dapr)
     }
 }
