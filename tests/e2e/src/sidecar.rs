@@ -132,12 +132,27 @@ impl Redis {
     /// Every event of a topic, as the broker has it: no part of ours looks.
     #[must_use]
     pub fn stream(&self, topic: &str) -> Vec<Value> {
+        self.entries(topic).into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// Every event of a topic, with the moment at which the broker took it, in milliseconds since 1970.
+    #[must_use]
+    pub fn entries(&self, topic: &str) -> Vec<(u64, Value)> {
         let output = self.ask(&["--json", "xrange", topic, "-", "+"]);
         let entries: Vec<(String, Vec<String>)> = serde_json::from_slice(&output)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output)));
-        let data = |(_, fields): (String, Vec<String>)| fields.into_iter().skip_while(|field| field != "data").nth(1);
-        let events = entries.into_iter().filter_map(data);
-        events.map(|event| serde_json::from_str(&event).expect("an event")).collect()
+        let entry = |(id, fields): (String, Vec<String>)| {
+            let at = id.split('-').next()?.parse().ok()?;
+            let data = fields.into_iter().skip_while(|field| field != "data").nth(1)?;
+            Some((at, serde_json::from_str(&data).expect("an event")))
+        };
+        entries.into_iter().filter_map(entry).collect()
+    }
+
+    /// Where logs and what was stored stay, for whoever looks into them after the test.
+    pub fn keep(&mut self) -> &Path {
+        self.folder.disable_cleanup(true);
+        self.folder.path()
     }
 
     /// Where logs and data folders go.
