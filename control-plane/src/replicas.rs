@@ -3,8 +3,10 @@
 
 mod announce;
 mod follow;
+mod leases;
 mod membership;
 
 pub use announce::Announcing;
 pub use follow::follow;
+pub use leases::hand_on;
 pub use membership::Membership;

@@ -176,6 +176,11 @@ impl Router {
         self.keeper.deliveries.adopt(partition).await
     }
 
+    /// Lets other control planes have the groups' leases that are not needed here, or were held for long.
+    pub async fn hand_on_leases(&self) {
+        self.keeper.deliveries.hand_on_leases().await;
+    }
+
     /// What was last seen of each worker's code.
     #[must_use]
     pub const fn board(&self) -> &Arc<Board> {

@@ -200,6 +200,7 @@ async fn application(
     app.keep_house();
     if let Some(membership) = membership {
         running.spawn_infallible(replicas::follow(app.clone()));
+        running.spawn_infallible(replicas::hand_on(with.clone(), running.clone()));
         running.spawn_infallible(membership.run(with, running.clone()));
     }
     Ok(app)

@@ -188,6 +188,12 @@ impl Deliveries {
         &self.settings
     }
 
+    /// Lets other replicas have the leases of groups that are not needed here, or were held for long. To be
+    /// called again and again where there are others.
+    pub async fn hand_on_leases(&self) {
+        self.leases.hand_on().await;
+    }
+
     /// Waits until there is room for one more delivery.
     pub async fn room(&self) -> Room {
         // The semaphore is never closed.
@@ -245,7 +251,7 @@ impl Deliveries {
     /// Waits until no other copy of the event is in flight, and makes the delivery.
     async fn turn(&self, delivery: &Delivery, source: Source, closing: &CancellationToken) -> Ending {
         let key: Arc<str> = EventRecord::key(delivery.event.source(), delivery.event.id()).into();
-        let mut line = self.stand_in_line(delivery);
+        let mut line = self.stand_in_line(delivery, matches!(source, Source::Bus));
         loop {
             let first = match self.in_flight.enter(&delivery.topic, &key, &delivery.event) {
                 Entry::First(guard) => guard,

@@ -5,6 +5,9 @@
 //! replica takes it over only after it has seen it unchanged for that long by its own monotonic clock.
 //! An attempt starts only if what is left of the life covers its deadline, and its outcome is settled
 //! only while the record is as it was when the attempt began.
+//!
+//! Where several replicas share groups, [`Leases::hand_on`] is called again and again: it gives back what
+//! no attempt needs here, and what was held for so long that the others must have their turn.
 
 use std::{
     collections::HashMap,
@@ -22,6 +25,12 @@ use workmanager_core_domain::{
 
 /// How much longer than a worker's timeout its group's lease lasts.
 const SPARE: Duration = Duration::from_secs(10);
+/// How long a lease is kept while others may wait for it.
+const TURN: Duration = Duration::from_secs(5);
+/// How long it is then left to the others, who look again within [`LOOK`].
+const LEFT: Duration = Duration::from_millis(600);
+/// How often a group's lease is looked at while another replica holds it.
+pub(crate) const LOOK: Duration = Duration::from_millis(500);
 /// How long to wait after somebody else was faster.
 const BEATEN: Duration = Duration::from_millis(250);
 
@@ -48,12 +57,21 @@ enum Known {
     Ours {
         epoch: u64,
         revision: Revision,
+        since: Duration,
+        until: Duration,
+        /// The next attempt gives it back instead of beginning.
+        is_due: bool,
+    },
+    /// Given back, and left to others until then.
+    Left {
         until: Duration,
     },
     /// Held by another, unchanged since then.
     Theirs {
         revision: Revision,
         since: Duration,
+        /// When it was looked at last.
+        looked: Duration,
     },
 }
 
@@ -94,11 +112,24 @@ impl Leases {
         let key = Key::new(Collection::Lease, group.as_str());
         let now = self.clock.monotonic();
         let known = self.with(group, |group| group.known);
-        if let Known::Ours { epoch, revision, until } = known
-            && until.saturating_sub(now) >= timeout
-        {
-            return Ok(Held { epoch, guard: (key, revision), _room: room });
+        match known {
+            Known::Left { until } if now < until => return Err(Busy::Held(until.saturating_sub(now))),
+            Known::Theirs { looked, .. } if now < looked.saturating_add(LOOK) => {
+                return Err(Busy::Held(looked.saturating_add(LOOK).saturating_sub(now)));
+            }
+            Known::Ours { epoch, revision, is_due: true, .. } => {
+                self.give_back(group, epoch, revision, now.saturating_add(LEFT)).await;
+                return Err(Busy::Held(LEFT));
+            }
+            Known::Ours { epoch, revision, until, .. } if until.saturating_sub(now) >= timeout => {
+                return Ok(Held { epoch, guard: (key, revision), _room: room });
+            }
+            Known::Ours { .. } | Known::Left { .. } | Known::Theirs { .. } | Known::Nothing => {}
         }
+        let since = match known {
+            Known::Ours { since, .. } => since,
+            Known::Left { .. } | Known::Theirs { .. } | Known::Nothing => now,
+        };
         let life = timeout.saturating_add(SPARE);
         let (epoch, expect) = self.claim(group, &key, known, now).await?;
         let lease = Lease { holder: Some(self.holder.to_string()), epoch, life: Span(life), at: self.clock.now() };
@@ -107,7 +138,7 @@ impl Leases {
             Ok(revision) => {
                 // From before the write: it does not last longer for us than for those who read it.
                 let until = now.saturating_add(life);
-                self.with(group, |group| group.known = Known::Ours { epoch, revision, until });
+                self.with(group, |group| group.known = Known::Ours { epoch, revision, since, until, is_due: false });
                 Ok(Held { epoch, guard: (key, revision), _room: room })
             }
             Err(StoreError::Conflict { .. }) => {
@@ -137,15 +168,58 @@ impl Leases {
                 Ok((epoch, expect))
             }
             (Some(holder), _) if **holder == *self.holder => Ok(next),
-            (Some(_), Known::Theirs { revision, since }) if revision == record.revision => {
+            (Some(_), Known::Theirs { revision, since, .. }) if revision == record.revision => {
                 let left = lease.life.0.saturating_sub(now.saturating_sub(since));
+                self.with(group, |group| group.known = Known::Theirs { revision, since, looked: now });
                 if left.is_zero() { Ok(next) } else { Err(Busy::Held(left)) }
             }
-            (Some(_), Known::Nothing | Known::Ours { .. } | Known::Theirs { .. }) => {
-                self.with(group, |group| group.known = Known::Theirs { revision: record.revision, since: now });
+            (Some(_), Known::Nothing | Known::Ours { .. } | Known::Left { .. } | Known::Theirs { .. }) => {
+                let theirs = Known::Theirs { revision: record.revision, since: now, looked: now };
+                self.with(group, |group| group.known = theirs);
                 Err(Busy::Held(lease.life.0))
             }
         }
+    }
+
+    /// Gives back what no attempt needs here now, and sees to it that others get what was held for a whole
+    /// [`TURN`] as soon as its attempt has ended.
+    pub(crate) async fn hand_on(&self) {
+        let now = self.clock.monotonic();
+        for (group, epoch, revision, since) in self.ours() {
+            let room = self.with(&group, |group| group.room.clone());
+            // Kept until the lease is given back, so that no attempt begins under it.
+            if let Ok(_room) = room.try_acquire_owned() {
+                self.give_back(&group, epoch, revision, now).await;
+            } else if now.saturating_sub(since) >= TURN {
+                self.with(&group, |group| {
+                    if let Known::Ours { is_due, .. } = &mut group.known {
+                        *is_due = true;
+                    }
+                });
+            }
+        }
+    }
+
+    fn ours(&self) -> Vec<(GroupName, u64, Revision, Duration)> {
+        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = |(name, group): (&GroupName, &Group)| match group.known {
+            Known::Ours { epoch, revision, since, .. } => Some((name.clone(), epoch, revision, since)),
+            Known::Left { .. } | Known::Theirs { .. } | Known::Nothing => None,
+        };
+        groups.iter().filter_map(ours).collect()
+    }
+
+    /// Gives a lease back that no attempt runs under, and leaves it to others `until` then. A write that
+    /// fails gives it back at the end of its life.
+    async fn give_back(&self, group: &GroupName, epoch: u64, revision: Revision, until: Duration) {
+        let key = Key::new(Collection::Lease, group.as_str());
+        let lease = Lease { holder: None, epoch, life: Span(Duration::ZERO), at: self.clock.now() };
+        if let Ok(value) = document::encode(&lease)
+            && let Err(error) = self.records.put(&key, value, Expect::Revision(revision)).await
+        {
+            tracing::debug!("the lease of group `{group}` is not given back: {error}");
+        }
+        self.with(group, |group| group.known = Known::Left { until });
     }
 
     /// The lease is not as it was: what is known of it is not true any more.

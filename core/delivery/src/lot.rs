@@ -114,6 +114,11 @@ impl Lot {
         self.index().waiting(worker) < self.settings.stopped
     }
 
+    /// Whether a delivery waits here for `worker`.
+    pub(crate) fn waits_for(&self, id: &str, worker: WorkerId) -> bool {
+        self.index().waits_for(id, worker)
+    }
+
     /// Whether a delivery is parked, or runs and was parked before.
     pub(crate) fn knows(&self, key: &Key) -> bool {
         self.index().knows(&key.id)

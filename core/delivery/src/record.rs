@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use workmanager_core_domain::{
-    AttemptId, Event, EventRecord, Topic, Worker, document,
+    AttemptId, Event, EventRecord, Topic, Worker, WorkerId, document,
     event::{Data, DataKind, InvalidEvent, to_structured},
     event_record::{AttemptRecord, ReplyRecord, Track, TrackState},
     outcome::{LogLine, Report},
+    parked::Hold,
     reply::REPLY_TOPIC,
 };
 
@@ -139,6 +140,13 @@ pub(crate) fn resume(track: &Track) -> Option<State> {
 /// Whether `theirs` ends what `ours` is about: a track that was sent round again since is another story.
 pub(crate) fn is_decided(theirs: &Track, ours: Option<&Track>) -> bool {
     theirs.state.is_terminal() && ours.is_none_or(|ours| theirs.redriven_at >= ours.redriven_at)
+}
+
+/// Whether nothing is left of a part that waits in the lot: its worker is done with the event, and with
+/// what was sent round again.
+pub(crate) fn is_done(record: &EventRecord, worker: WorkerId, hold: &Hold) -> bool {
+    let track = record.workers.get(&worker).filter(|track| track.state.is_terminal());
+    track.is_some_and(|track| hold.redrive.is_none_or(|redrive| track.redriven_at == Some(redrive.at)))
 }
 
 /// A worker that has just been matched.

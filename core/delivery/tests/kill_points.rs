@@ -1,6 +1,7 @@
 //! A crash, and every other fault, at each single use of the store: on the way of a success, a retry, a
-//! slow attempt, a stopped worker, a lane, a group, and of a dead letter that is sent round again.
-//! Afterwards the program starts again on the same store, and nothing may be lost.
+//! slow attempt, a stopped worker, a lane, a group, and of a dead letter that is sent round again; on a
+//! store that settles in one transaction, and on one that settles step by step. Afterwards the program
+//! starts again on the same store, and nothing may be lost.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,6 +13,8 @@
 #[path = "deliveries/fakes.rs"]
 #[expect(dead_code, reason = "shared with another test program")]
 mod fakes;
+#[path = "kill_points/stepwise.rs"]
+mod stepwise;
 #[path = "kill_points/world.rs"]
 mod world;
 
@@ -19,7 +22,7 @@ use std::time::Duration;
 
 use workmanager_core_domain::{Outcome, worker::Ordering};
 use workmanager_tests_contracts::fault::{Fault, at_every_step};
-use world::{World, failure, reply};
+use world::{Settles, World, failure, reply};
 
 /// The program dies before the operation.
 const CRASH: &[Fault] = &[Fault::Gone];
@@ -28,23 +31,25 @@ const MISHAPS: &[Fault] = &[Fault::Refused, Fault::TimedOut, Fault::AnswerLost, 
 
 /// Runs what `prepare` sets up with every fault at every operation, and looks at what is left.
 async fn enumerate(name: &str, prepare: impl AsyncFn(&World)) {
-    for (what, faults) in [("crash", CRASH), ("mishap", MISHAPS)] {
-        let mut runs = 0;
-        at_every_step(faults, |plan| {
-            runs += 1;
-            let prepare = &prepare;
-            async move {
-                let world = World::open().await;
-                prepare(&world).await;
-                let operations = world.life(plan).await;
-                world.rest_of_its_life().await;
-                world.check().await;
-                operations
-            }
-        })
-        .await;
-        println!("{name}: {} points of {what} held", runs - 1);
-        assert!(runs > 1 + 2 * faults.len(), "{name}: the scenario uses the store, {runs} runs");
+    for settles in [Settles::AtOnce, Settles::Stepwise] {
+        for (what, faults) in [("crash", CRASH), ("mishap", MISHAPS)] {
+            let mut runs = 0;
+            at_every_step(faults, |plan| {
+                runs += 1;
+                let prepare = &prepare;
+                async move {
+                    let world = World::open(settles).await;
+                    prepare(&world).await;
+                    let operations = world.life(plan).await;
+                    world.rest_of_its_life().await;
+                    world.check().await;
+                    operations
+                }
+            })
+            .await;
+            println!("{name}, {settles:?}: {} points of {what} held", runs - 1);
+            assert!(runs > 1 + 2 * faults.len(), "{name}: the scenario uses the store, {runs} runs");
+        }
     }
 }
 

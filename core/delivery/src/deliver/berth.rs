@@ -74,6 +74,11 @@ impl Berth {
 
     /// Puts into `settlement` what is to be left of the parked delivery: `holds`, and those of others,
     /// which `is_ours` does not know.
+    ///
+    /// It is written before the event's record, because a copy from the bus does not take up what the record
+    /// says is parked. For the same reason the store keeps what was parked of a worker whose outcome goes
+    /// into the record now: should the record not be written, it goes on from there, and else there is
+    /// nothing to do.
     pub(super) fn leave(
         &mut self,
         lot: &Lot,
@@ -109,8 +114,12 @@ impl Berth {
             event,
             workers,
         };
-        let value = document::encode(&parked)?;
-        settlement.puts.push(Put { key, value, expect });
+        let mut stored = parked.clone();
+        for (worker, hold) in known.into_iter().flat_map(|known| &known.workers) {
+            stored.workers.entry(*worker).or_insert_with(|| hold.clone());
+        }
+        let value = document::encode(&stored)?;
+        settlement.puts.insert(0, Put { key, value, expect });
         Ok(Left::There(Box::new(parked)))
     }
 }

@@ -118,21 +118,23 @@ impl Ledger {
         held
     }
 
-    /// Everything that is not durable yet, as one settlement.
+    /// Everything that is not durable yet, as one settlement: a store may carry it out step by step and
+    /// stop after any of them.
     pub(super) fn settle(&mut self, now: Timestamp) -> Result<Settlement, serde_json::Error> {
         let mut settlement = Settlement::default();
-        if self.changed {
-            let finished_at = self.record.finished_at.unwrap_or(now);
-            self.record.finished_at = self.record.is_finished().then_some(finished_at);
-            let value = record::encode(&self.record)?;
-            settlement.puts.push(Put { key: self.key.clone(), value, expect: self.expect.unwrap_or(Expect::Absent) });
-        }
         for outgoing in &self.outgoing {
             match &outgoing.what {
                 What::Reply { topic: Some(topic), reply } => settlement.replies.push((topic.clone(), reply.clone())),
                 What::Reply { topic: None, .. } => {}
                 What::DeadLetter { put, .. } => settlement.puts.push(put.clone()),
             }
+        }
+        // After what it tells of.
+        if self.changed {
+            let finished_at = self.record.finished_at.unwrap_or(now);
+            self.record.finished_at = self.record.is_finished().then_some(finished_at);
+            let value = record::encode(&self.record)?;
+            settlement.puts.push(Put { key: self.key.clone(), value, expect: self.expect.unwrap_or(Expect::Absent) });
         }
         self.under_way = self.outgoing.len();
         self.changed = false;

@@ -11,16 +11,19 @@ use crate::lanes::{self, Turn};
 pub(super) struct Line<'d> {
     deliveries: &'d Deliveries,
     turn: Turn,
+    /// Whether it comes from the bus: what waits in the lot has the same turn, and keeps it.
+    is_of_bus: bool,
     places: Vec<(WorkerId, Lane)>,
 }
 
 impl Deliveries {
     /// Stands in line for every worker that may want the event in order. Waits for nothing, so that
     /// deliveries stand in the order in which they were taken.
-    pub(super) fn stand_in_line(&self, delivery: &Delivery) -> Line<'_> {
+    pub(super) fn stand_in_line(&self, delivery: &Delivery, is_of_bus: bool) -> Line<'_> {
         let snapshot = self.ports.roster.snapshot();
         let (accepted_at, position) = (delivery.accepted_at, delivery.token.0);
-        let mut line = Line { deliveries: self, turn: Turn { accepted_at, position, id: None }, places: Vec::new() };
+        let turn = Turn { accepted_at, position, id: None };
+        let mut line = Line { deliveries: self, turn, is_of_bus, places: Vec::new() };
         for member in snapshot.on(&delivery.topic) {
             let lane = lanes::lane(&member.worker, &delivery.event);
             if lane != Lane::None {
@@ -41,9 +44,12 @@ impl Line<'_> {
 
     /// Leaves the lines of those that do not take part.
     pub(super) fn retain(&mut self, takes_part: impl Fn(WorkerId) -> bool) {
-        let Self { deliveries, turn, places } = self;
+        let Self { deliveries, turn, is_of_bus, places } = self;
         for (worker, lane) in places.extract_if(.., |(worker, _)| !takes_part(*worker)) {
-            deliveries.leave(worker, &lane, turn);
+            let is_parked = *is_of_bus && turn.id.as_ref().is_some_and(|id| deliveries.lot.waits_for(id, worker));
+            if !is_parked {
+                deliveries.leave(worker, &lane, turn);
+            }
         }
     }
 

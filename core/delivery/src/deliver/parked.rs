@@ -19,6 +19,7 @@ use super::{Deliveries, Ending, Pending, Room, Source, berth::Stored};
 use crate::{
     lanes::{self, Turn},
     quarantine::quarantine,
+    record,
 };
 
 /// Parked deliveries read at once.
@@ -106,7 +107,10 @@ impl Deliveries {
         let key = self.lot.key_of(&record.topic, &record.source, &record.id);
         let Some(found) = self.ports.records.get(&key).await? else { return Ok(BTreeMap::new()) };
         match document::decode::<Parked>(&found.value) {
-            Ok(parked) => Ok(parked.workers),
+            Ok(mut parked) => {
+                parked.workers.retain(|worker, hold| !record::is_done(record, *worker, hold));
+                Ok(parked.workers)
+            }
             Err(damage) => self.keep_aside(&key, &found, &damage).await.map(|()| BTreeMap::new()),
         }
     }

@@ -21,7 +21,7 @@ use super::Deliveries;
 use crate::{
     circuit::Leave,
     lanes::Turn,
-    leases::{Busy, Held},
+    leases::{self, Busy, Held},
     policy::{self, Tries},
     roster::Member,
     state::{IllegalStep, Input, State},
@@ -228,13 +228,13 @@ impl Stage<'_> {
             let left = tokio::select! {
                 taken = self.deliveries.leases.take(group, member.worker.limits.timeout.0) => match taken {
                     Ok(held) => return Step::On(Some(held)),
-                    Err(Busy::Held(left)) => left.min(GROUP_LOOK),
+                    Err(Busy::Held(left)) => left.min(leases::LOOK),
                     Err(Busy::Store(error)) => {
                         tracing::warn!("the lease of group `{group}` cannot be taken, trying again: {error}");
-                        GROUP_LOOK
+                        leases::LOOK
                     }
                 },
-                () = self.overtime() => return self.park(ParkReason::GroupBusy, GROUP_LOOK),
+                () = self.overtime() => return self.park(ParkReason::GroupBusy, leases::LOOK),
                 () = self.closing.cancelled() => return Step::End(End::Cut),
             };
             tokio::select! {
@@ -254,9 +254,6 @@ impl Stage<'_> {
 pub(super) fn born_at(delivery: &Delivery, redrive: Option<Redrive>) -> Timestamp {
     redrive.map_or(delivery.accepted_at, |redrive| redrive.at)
 }
-
-/// How often a group's lease is looked at while another replica holds it.
-const GROUP_LOOK: Duration = Duration::from_secs(1);
 
 /// What an attempt occupies until it ends: one of the worker's slots, and a place in front of them
 /// unless there was none.

@@ -98,3 +98,42 @@ async fn after_a_record_was_lost_the_epoch_has_grown_all_the_same() {
     two.one.records.delete(&Key::new(Collection::Lease, "g"), Expect::Any).await.unwrap();
     assert_eq!(two.epoch(&two.other).await, Some(FIRST + 1_000_000));
 }
+
+#[tokio::test]
+async fn what_no_attempt_needs_is_given_back_under_a_higher_epoch_for_the_next() {
+    let two = two();
+    let held = two.one.take(&two.group, TIMEOUT).await.unwrap();
+    two.one.hand_on().await;
+    assert_eq!(two.epoch(&two.other).await, None, "an attempt runs under it");
+    two.at(1);
+    drop(held);
+    two.one.hand_on().await;
+    assert_eq!(two.epoch(&two.other).await, Some(FIRST + 1));
+}
+
+#[tokio::test]
+async fn what_was_held_for_a_whole_turn_is_left_to_others_before_the_next_attempt() {
+    let two = two();
+    let held = two.one.take(&two.group, TIMEOUT).await.unwrap();
+    two.at(4);
+    two.one.hand_on().await;
+    drop(held);
+    let held = two.one.take(&two.group, TIMEOUT).await.unwrap();
+    two.at(5);
+    two.one.hand_on().await;
+    drop(held);
+    assert_eq!(two.epoch(&two.one).await, None, "the others come first");
+    assert_eq!(two.epoch(&two.other).await, Some(FIRST + 1));
+}
+
+#[tokio::test]
+async fn whoever_waits_reads_the_lease_no_more_often_than_it_looks() {
+    let two = two();
+    let _held = two.one.take(&two.group, TIMEOUT).await.unwrap();
+    assert!(matches!(two.other.take(&two.group, TIMEOUT).await, Err(Busy::Held(left)) if left > LOOK));
+    two.one.records.delete(&Key::new(Collection::Lease, "g"), Expect::Any).await.unwrap();
+    // It would see that there is none any more.
+    assert!(matches!(two.other.take(&two.group, TIMEOUT).await, Err(Busy::Held(LOOK))));
+    two.at(1);
+    assert!(two.other.take(&two.group, TIMEOUT).await.is_ok());
+}

@@ -56,6 +56,11 @@ impl Index {
         self.entries.contains_key(id)
     }
 
+    /// Whether a delivery waits for `worker`.
+    pub(crate) fn waits_for(&self, id: &str, worker: WorkerId) -> bool {
+        self.entries.get(id).is_some_and(|entry| entry.waits.iter().any(|(of, _)| *of == worker))
+    }
+
     /// How many wait for `worker` to run.
     pub(crate) fn waiting(&self, worker: WorkerId) -> usize {
         self.stopped.get(&worker).map_or(0, BTreeSet::len)

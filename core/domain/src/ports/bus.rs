@@ -51,13 +51,14 @@ pub struct Removal {
 /// The end of a delivery, or of one attempt of it. The adapter carries it out in this order: guards
 /// looked at, replies published, records written, records deleted, delivery acknowledged. The embedded
 /// adapter does all in one transaction; others stop at the first step that fails and say which it was.
+/// What a record tells of is therefore put before that record.
 #[derive(Debug, Clone, Default)]
 pub struct Settlement {
     /// Records that must be as they were read; else nothing happens, as with a put's condition.
     pub guards: Vec<(Key, Revision)>,
     /// Events to publish first.
     pub replies: Vec<(Topic, Arc<Event>)>,
-    /// Records to write then.
+    /// Records to write then, one after another.
     pub puts: Vec<Put>,
     /// Records to delete then.
     pub removals: Vec<Removal>,

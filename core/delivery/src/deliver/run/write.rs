@@ -15,6 +15,7 @@ use crate::deliver::{
     ledger::Found,
     settle::{Closing, Settled},
 };
+use crate::record;
 
 /// What a write to the store, or a read before one, came to.
 pub(in crate::deliver) enum Written {
@@ -85,7 +86,7 @@ impl<'d> Run<'d> {
                 let Self { legs, ledger, berth, .. } = self;
                 let ours = |worker: &WorkerId, hold: &Hold| {
                     legs.iter().any(|leg| leg.id == *worker && leg.redrive == hold.redrive)
-                        || (hold.redrive.is_none() && ledger.is_over(*worker))
+                        || record::is_done(&ledger.record, *worker, hold)
                 };
                 Some(berth.leave(&deliveries.lot, &mut settlement, delivery, holds, ours)?)
             }
