@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{doc_blocks::root, eventually, free_ports, skip};
+use crate::{Server, doc_blocks::root, eventually, free_ports, skip, workmanager};
 
 /// The app id that all replicas share.
 const APP: &str = "workmanager";
@@ -127,6 +127,26 @@ impl Redis {
         command.env("DAPR_HOST_IP", "127.0.0.1").env("NAMESPACE", "default");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
         Sidecar { grpc_port, http_port, command, child: None }
+    }
+
+    /// `workmanager serve` beside a sidecar, which need not run yet, and where it will serve.
+    #[must_use]
+    pub fn serve(&self, sidecar: &Sidecar, name: &str) -> (Command, String) {
+        let [http, internal] = free_ports().map(|port| port.to_string());
+        let mut command = Command::new(workmanager());
+        command.args(["serve", "--profile", "dapr", "--http-port", &http, "--internal-port", &internal]);
+        command.args(["--log", "warn", "--dapr-grpc-port", &sidecar.grpc_port.to_string()]);
+        command.arg("--data-dir").arg(self.path(name));
+        (command, format!("http://127.0.0.1:{http}"))
+    }
+
+    /// A replica, beside a running sidecar of its own.
+    #[must_use]
+    pub fn replica(&self, name: &str) -> (Server, Sidecar) {
+        let mut sidecar = self.sidecar(None);
+        sidecar.run();
+        let (command, url) = self.serve(&sidecar, name);
+        (Server::spawn(command, url, self.folder.path().to_owned(), None), sidecar)
     }
 
     /// Every event of a topic, as the broker has it: no part of ours looks.

@@ -1,7 +1,6 @@
 //! The whole program on a real Dapr sidecar and a real Redis.
 
 use std::{
-    path::Path,
     process::{Command, Stdio},
     sync::Mutex,
     time::{Duration, Instant},
@@ -10,34 +9,15 @@ use std::{
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use workmanager_tests_e2e::{
-    QUICK_START, Redis, Server, Sidecar,
+    QUICK_START, Redis, Server,
     doc_blocks::{block, root},
-    eventually, free_ports, tool, workmanager,
+    eventually, tool, workmanager,
 };
 
 const ECHO: &str = "def Process(event):\n    return {'type': 'done', 'data': event['data']}\n";
 
 /// Two tests serve where users do.
 static PORT_5001: Mutex<()> = Mutex::new(());
-
-/// `workmanager serve` beside a sidecar, which need not run yet.
-fn serve(sidecar: &Sidecar, ports: [u16; 2], data: &Path) -> Command {
-    let mut command = Command::new(workmanager());
-    let [http, internal] = ports.map(|port| port.to_string());
-    command.args(["serve", "--profile", "dapr", "--http-port", &http, "--internal-port", &internal, "--log", "warn"]);
-    command.args(["--dapr-grpc-port", &sidecar.grpc_port.to_string(), "--data-dir"]).arg(data);
-    command
-}
-
-/// A replica on free ports, beside a running sidecar of its own.
-fn replica(redis: &Redis, name: &str) -> (Server, Sidecar) {
-    let (mut sidecar, ports) = (redis.sidecar(None), free_ports());
-    sidecar.run();
-    let data = redis.folder().join(name);
-    let command = serve(&sidecar, ports, &data);
-    let url = format!("http://127.0.0.1:{}", ports[0]);
-    (Server::spawn(command, url, redis.folder().to_owned(), None), sidecar)
-}
 
 fn reply_to(redis: &Redis, topic: &str, cause: &str) -> Value {
     eventually("the broker has the reply", || {
@@ -79,14 +59,13 @@ fn the_quick_start_runs_beside_a_sidecar_that_waits_for_its_port() {
 #[test]
 fn a_sidecar_that_comes_late_or_goes_away_is_said_and_nothing_accepted_is_lost() {
     let Some(redis) = Redis::start() else { return };
-    let (mut sidecar, ports) = (redis.sidecar(None), free_ports());
-    let command = serve(&sidecar, ports, &redis.folder().join("data"));
+    let mut sidecar = redis.sidecar(None);
+    let (command, url) = redis.serve(&sidecar, "data");
     let late = std::thread::spawn(move || {
         std::thread::park_timeout(Duration::from_secs(3));
         sidecar.run();
         (sidecar, Instant::now())
     });
-    let url = format!("http://127.0.0.1:{}", ports[0]);
     let server = Server::spawn(command, url, redis.folder().to_owned(), None);
     assert!(late.is_finished(), "it was not ready without its sidecar");
     let (mut sidecar, there) = late.join().unwrap();
@@ -115,7 +94,7 @@ fn a_sidecar_that_comes_late_or_goes_away_is_said_and_nothing_accepted_is_lost()
 #[test]
 fn replicas_share_definitions_and_events_and_one_finishes_what_another_has_parked() {
     let Some(redis) = Redis::start() else { return };
-    let ((one, _beside_one), (other, _beside_other)) = (replica(&redis, "one"), replica(&redis, "other"));
+    let ((one, _beside_one), (other, _beside_other)) = (redis.replica("one"), redis.replica("other"));
     one.worker("stays", "orders", ECHO);
     one.worker("w", "orders", ECHO);
     let known = |server: &Server, status: &str| {

@@ -14,7 +14,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use ureq::Agent;
-use workmanager_tests_e2e::{Redis, Sidecar, base64, command_line, descendants, eventually, free_ports, workmanager};
+use workmanager_tests_e2e::{Redis, Sidecar, base64, command_line, descendants, eventually};
 
 const TOPICS: u64 = 8;
 const ECHO: &str = "def Process(event):\n    return {'type': 'done', 'data': event['data']}\n";
@@ -44,13 +44,9 @@ struct Plane {
 
 impl Plane {
     fn new(redis: &Redis, sidecar: &Sidecar, name: &str) -> Self {
-        let [http, internal] = free_ports();
-        let mut command = Command::new(workmanager());
-        command.args(["serve", "--profile", "dapr", "--log", "error", "--http-port", &http.to_string()]);
-        command.args(["--internal-port", &internal.to_string()]);
-        command.args(["--dapr-grpc-port", &sidecar.grpc_port.to_string()]);
-        command.arg("--data-dir").arg(redis.folder().join(name)).stdin(Stdio::null()).stdout(Stdio::null());
-        let mut plane = Self { url: format!("http://127.0.0.1:{http}"), command, child: None };
+        let (mut command, url) = redis.serve(sidecar, name);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let mut plane = Self { url, command, child: None };
         plane.run();
         plane
     }
@@ -244,10 +240,20 @@ impl Lab {
         self.planes.iter().map(ask).collect()
     }
 
-    /// Whether something was killed between two publications of one reply, or so shortly before the first that
-    /// its answer could not come back.
-    fn explains(&self, first: u64, second: u64) -> bool {
-        self.kills.iter().any(|kill| (first.saturating_sub(ANSWERED)..=second).contains(kill))
+    /// When each event came to the broker first.
+    fn arrivals(&self) -> BTreeMap<String, u64> {
+        let mut arrivals = BTreeMap::new();
+        for (at, event) in (0..TOPICS).flat_map(|topic| self.redis.entries(&format!("t{topic}"))) {
+            let first = arrivals.entry(event["id"].as_str().unwrap().to_owned()).or_insert(at);
+            *first = at.min(*first);
+        }
+        arrivals
+    }
+
+    /// Whether something was killed between an event's arrival and the second publication of its reply, or so
+    /// shortly before that the answer to its publisher could not come back.
+    fn explains(&self, arrival: u64, second: u64) -> bool {
+        self.kills.iter().any(|kill| (arrival.saturating_sub(ANSWERED)..=second).contains(kill))
     }
 
     /// Looks at what the broker has in the end.
@@ -268,8 +274,10 @@ impl Lab {
         let replies = replies(&self.redis);
         let different = replies.values().filter(|all| all.iter().any(|reply| reply.id != all[0].id)).count();
         assert_eq!((replies.len() as u64, different), (events, 0));
-        let twice: Vec<_> = replies.values().flat_map(|all| all.windows(2)).collect();
-        let unexplained: Vec<_> = twice.iter().filter(|pair| !self.explains(pair[0].at, pair[1].at)).collect();
+        let arrivals = self.arrivals();
+        let again = |(event, all): (&String, &Vec<Reply>)| all[1..].iter().map(|r| (arrivals[event], r.at)).collect();
+        let twice: Vec<(u64, u64)> = replies.iter().flat_map(|entry| -> Vec<_> { again(entry) }).collect();
+        let unexplained: Vec<_> = twice.iter().filter(|(arrival, at)| !self.explains(*arrival, *at)).collect();
         assert!(unexplained.is_empty(), "published twice though nothing was killed: {unexplained:?}");
         println!("0 lost; {} replies were published twice, each under one id, for a kill", twice.len());
         for victim in VICTIMS {
