@@ -40,6 +40,8 @@ enum Command {
     Generate(generated::Options),
     /// Types the README's first command, and Ctrl-C.
     FirstRun,
+    /// Installs what tests need beside Rust and Python, and prints how they are told.
+    Tools,
 }
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&tools, &options),
         Command::Generate(options) => generated::run(options),
         Command::FirstRun => first_run::run(),
+        Command::Tools => tools.print(),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

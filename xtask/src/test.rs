@@ -82,6 +82,12 @@ fn tests(tools: &Tools, options: &Options) -> anyhow::Result<(Tally, bool)> {
             Err(error) => println!("{variable} is not set: {error:#}"),
         }
     }
+    match tools.dotnet() {
+        Ok(dotnet) => {
+            command.envs(dotnet.environment());
+        }
+        Err(error) => eprintln!("there is no .NET for tests: {error:#}"),
+    }
     command.args(&options.filter);
     if options.all {
         command.args(["--", "--include-ignored"]);

