@@ -3,8 +3,10 @@
 use std::io;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::value::RawValue;
-use workmanager_core_domain::{EngineInfo, Manifest, MimeType};
+use tokio::time::Instant;
+use workmanager_core_domain::{EngineInfo, Manifest, MimeType, outcome::Failure};
 
 use crate::Process;
 
@@ -22,6 +24,15 @@ pub trait Engine: Send + Sync {
     /// [`Engine::spawn`].
     async fn start(&self);
 
+    /// Makes of a version's source what its processes load. Engines that load source leave it as it is.
+    ///
+    /// # Errors
+    /// See [`SpawnError`]. Nothing is known about the source then.
+    async fn compile(&self, source: Source<'_>) -> Result<Compiled, SpawnError> {
+        let _ = source;
+        Ok(Compiled::AsItIs)
+    }
+
     /// A process that has said `ready` and can be told to load a version of `manifest`.
     ///
     /// # Errors
@@ -36,6 +47,30 @@ pub trait Engine: Send + Sync {
 
     /// Ends everything but the processes it has spawned.
     async fn stop(&self);
+}
+
+/// What is to be compiled.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The version, without an artefact.
+    pub manifest: &'a Manifest,
+    /// The name that the code has in messages and stack traces.
+    pub file_name: &'a str,
+    /// The source itself.
+    pub bytes: &'a Bytes,
+    /// When nobody waits for it any more.
+    pub deadline: Instant,
+}
+
+/// What became of a source.
+#[derive(Debug)]
+pub enum Compiled {
+    /// It is loaded as it is.
+    AsItIs,
+    /// This is loaded instead. The same source gives the same bytes.
+    Artefact(Bytes),
+    /// It does not compile.
+    Rejected(Failure),
 }
 
 /// No process could be made.

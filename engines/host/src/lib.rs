@@ -18,12 +18,12 @@ mod sandbox;
 mod wiring;
 
 pub use child::{Child, Exit};
-pub use engine::{Engine, SpawnError};
+pub use engine::{Compiled, Engine, Source, SpawnError};
 pub use folders::{Folder, Folders};
 pub use metrics::describe;
 pub use orphans::{Newborn, end_stillborn, own_all_children};
 pub use output::Piece;
 pub use process::{Ended, Process, Step};
 pub use registry::Registry;
-pub use sandbox::{Level, Limits as ResourceLimits, Policy, Sandbox, UnknownLevel, confine};
+pub use sandbox::{Level, Limits as ResourceLimits, Memory, Policy, Sandbox, UnknownLevel, confine};
 pub use wiring::{Ours, Theirs, pair};

@@ -3,10 +3,11 @@
 
 mod confine;
 mod denied;
+mod enter;
 mod filter;
 mod landlock;
 mod policy;
 mod probe;
 
 pub use confine::confine;
-pub use policy::{Level, Limits, Policy, Sandbox, UnknownLevel};
+pub use policy::{Level, Limits, Memory, Policy, Sandbox, UnknownLevel};

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use tracing::warn;
 use workmanager_core_domain::{EngineInfo, Manifest, MimeType, engine::Mechanism};
 use workmanager_core_kit::Tasks;
-use workmanager_engines_host::{Engine, Level, Process, ResourceLimits, Sandbox, SpawnError};
+use workmanager_engines_host::{Engine, Level, Memory, Process, ResourceLimits, Sandbox, SpawnError};
 
 use crate::nursery::Nursery;
 
@@ -81,7 +81,8 @@ impl Engine for Python {
     }
 
     fn policy(&self, manifest: &Manifest, process: &Process) -> Option<Box<RawValue>> {
-        let limits = ResourceLimits { memory: manifest.memory.0, descriptors: DESCRIPTORS, file: FILE };
+        let memory = Memory::Mapped(manifest.memory.0);
+        let limits = ResourceLimits { memory, descriptors: DESCRIPTORS, file: FILE };
         let folders = self.nursery.folders();
         let folders = folders.as_ref().map(|folders| folders.path());
         serde_json::value::to_raw_value(&self.sandbox.policy(limits, process.pid(), folders)).ok()

@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use workmanager_core_domain::{EngineInfo, WorkerId, ports::Clock};
+use workmanager_core_domain::{EngineInfo, MimeType, WorkerId, ports::Clock};
 use workmanager_core_frames::{
     AttemptHead, AttemptLimits, EngineAttemptHead, Frame, FrameError, Kind, Limits, LoadHead,
 };
@@ -158,16 +158,18 @@ impl Dispatcher {
         code: &Code,
         deadline: Instant,
     ) -> Result<(Lease, Arc<dyn Engine>), Error> {
-        let mime_type = code.manifest.mime_type;
-        let engine = self.registry.get(mime_type).ok_or_else(|| Error::NoEngine {
-            mime_type,
-            reason: format!("this function has no engine for {mime_type}"),
-        })?;
+        let engine = self.engine(code.manifest.mime_type)?;
         let place = self.place(slot.pool())?;
         let started = self.clock.monotonic();
         let process = spawn(engine.as_ref(), code, deadline).await.map_err(Error::Engine)?;
         histogram!(SPAWN).record(self.clock.monotonic().saturating_sub(started).as_secs_f64());
         Ok((Lease { slot, process, place, tasks: self.tasks.clone() }, engine.clone()))
+    }
+
+    /// What runs this kind of code here.
+    pub(crate) fn engine(&self, mime_type: MimeType) -> Result<&Arc<dyn Engine>, Error> {
+        let reason = || format!("this function has no engine for {mime_type}");
+        self.registry.get(mime_type).ok_or_else(|| Error::NoEngine { mime_type, reason: reason() })
     }
 
     /// Room for one more process, made by ending the one that was idle longest if there is none.

@@ -4,34 +4,64 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use workmanager_core_domain::{Digest, Manifest, WorkerId};
-use workmanager_core_frames::{Frame, FrameError, Kind, Limits, ValidateHead};
+use workmanager_core_domain::{Digest, Manifest, WorkerId, outcome::Failure};
+use workmanager_core_frames::{ErrorHead, FailedWith, Frame, FrameError, Kind, Limits, LoadedHead, ValidateHead};
+use workmanager_engines_host::{Compiled, Source};
 
 use crate::{Code, Dispatcher, Error, Exchange, Step, dispatcher::load_frame, exchange::Plan};
 
 impl Dispatcher {
-    /// Loads a candidate in a process of its own and says how that went: a `Loaded` or an `Error`
-    /// frame. The process is kept, so the version's first event finds it warm.
+    /// Loads a candidate in a process of its own and says how that went: a `Loaded` frame, with the artefact if
+    /// its engine compiles, or an `Error` frame. The process is kept, so the version's first event finds it warm.
     ///
     /// # Errors
     /// Nothing was loaded, see [`Error`].
     pub async fn validate(&self, head: ValidateHead, source: Bytes) -> Result<Frame, Error> {
         let ValidateHead { worker, worker_name, manifest, timeout_ms } = head;
         let deadline = Instant::now() + Duration::from_millis(timeout_ms);
-        let code = verified(manifest, source).await?;
+        let source = verified(manifest, source).await?;
+        let code = match self.compiled(&worker_name, source, deadline).await? {
+            Ok(code) => code,
+            Err(failure) => {
+                let head = ErrorHead { attempt: None, error: FailedWith::Failed(failure) };
+                return Ok(Frame::new(Kind::Error, &head, Bytes::new())?);
+            }
+        };
         let digest = code.digest;
         let answer = self.load(worker, &worker_name, code.clone(), deadline, timeout_ms).await?;
-        if answer.kind == Kind::Loaded {
-            self.workers.loaded(worker, digest);
-            let blobs = self.blobs.clone();
-            drop(tokio::task::spawn_blocking(move || {
-                blobs.put(&code.manifest.source, &code.bytes);
-                if let Ok(canonical) = code.manifest.canonical() {
-                    blobs.put(&digest, &canonical);
-                }
-            }));
+        if answer.kind != Kind::Loaded {
+            return Ok(answer);
         }
-        Ok(answer)
+        self.workers.loaded(worker, digest);
+        let blobs = self.blobs.clone();
+        let (manifest, bytes) = (code.manifest.clone(), code.bytes.clone());
+        drop(tokio::task::spawn_blocking(move || {
+            blobs.put(&manifest.artefact.unwrap_or(manifest.source), &bytes);
+            if let Ok(canonical) = manifest.canonical() {
+                blobs.put(&digest, &canonical);
+            }
+        }));
+        if code.manifest.artefact.is_none() {
+            return Ok(answer);
+        }
+        let head = LoadedHead { artefact: true, ..answer.head()? };
+        Ok(Frame::new(Kind::Loaded, &head, code.bytes)?)
+    }
+
+    /// What processes load of `code`: under the digest that it has once its artefact is kept, so that the first
+    /// event finds the process that is loaded now. Or why it does not compile.
+    async fn compiled(&self, name: &str, code: Code, deadline: Instant) -> Result<Result<Code, Failure>, Error> {
+        let engine = self.engine(code.manifest.mime_type)?;
+        let file_name = engine.file_name(name);
+        let source = Source { manifest: &code.manifest, file_name: &file_name, bytes: &code.bytes, deadline };
+        let artefact = match engine.compile(source).await.map_err(Error::Engine)? {
+            Compiled::AsItIs => return Ok(Ok(code)),
+            Compiled::Rejected(failure) => return Ok(Err(failure)),
+            Compiled::Artefact(artefact) => artefact,
+        };
+        let manifest = Manifest { artefact: Some(Digest::of(&artefact)), ..code.manifest };
+        let digest = Digest::of(&manifest.canonical().map_err(malformed)?);
+        Ok(Ok(Code { digest, manifest, bytes: artefact }))
     }
 
     /// Loads a worker that this function is started with. It is never forgotten.
@@ -71,7 +101,6 @@ impl Dispatcher {
 
 /// The candidate, if the source is the one that its manifest names.
 async fn verified(manifest: Manifest, source: Bytes) -> Result<Code, Error> {
-    let malformed = |source| Error::Frame(FrameError::Malformed { kind: Kind::Validate, source });
     let digest = Digest::of(&manifest.canonical().map_err(malformed)?);
     let found = crate::fetch::digest_of(source.clone()).await;
     if found == Some(manifest.source) {
@@ -79,4 +108,8 @@ async fn verified(manifest: Manifest, source: Bytes) -> Result<Code, Error> {
     }
     let found = found.map_or_else(String::new, |found| found.to_string());
     Err(Error::WrongSource { found, expected: manifest.source.to_string() })
+}
+
+fn malformed(source: serde_json::Error) -> Error {
+    Error::Frame(FrameError::Malformed { kind: Kind::Validate, source })
 }

@@ -35,16 +35,16 @@ const SCOPED: u64 = 1 | 1 << 1;
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Landlock {
     /// What is refused where no rule allows it.
-    ruleset: Ruleset,
+    pub(super) ruleset: Ruleset,
     /// What is allowed below the process's own folder.
-    folder: u64,
+    pub(super) folder: u64,
     /// What is allowed of `/dev/null`.
-    null: u64,
+    pub(super) null: u64,
 }
 
 /// The kernel's `landlock_ruleset_attr`.
 #[derive(Debug, Clone, Copy)]
-struct Ruleset {
+pub(super) struct Ruleset {
     changes: u64,
     /// In versions that know it.
     scoped: Option<u64>,
@@ -66,15 +66,22 @@ impl Landlock {
     }
 }
 
-impl Serialize for Ruleset {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Ruleset {
+    /// As the kernel reads it.
+    pub(super) fn bytes(&self) -> Vec<u8> {
         let network = 0_u64;
         let mut bytes = self.changes.to_ne_bytes().to_vec();
         if let Some(scoped) = self.scoped {
             bytes.extend_from_slice(&network.to_ne_bytes());
             bytes.extend_from_slice(&scoped.to_ne_bytes());
         }
-        super::policy::hex(&bytes, serializer)
+        bytes
+    }
+}
+
+impl Serialize for Ruleset {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        super::policy::hex(&self.bytes(), serializer)
     }
 }
 

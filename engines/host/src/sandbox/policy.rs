@@ -36,12 +36,21 @@ pub struct Sandbox {
 /// Limits of resources, in the kernel's units.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Address space on top of what the runtime has mapped already.
-    pub memory: u64,
+    /// Memory on top of what the runtime has already.
+    pub memory: Memory,
     /// Open descriptors.
     pub descriptors: u64,
     /// The length of a file that is written.
     pub file: u64,
+}
+
+/// Which memory is counted, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub enum Memory {
+    /// All address space.
+    Mapped(u64),
+    /// Memory of its own that can be written: for runtimes that reserve more address space than they use.
+    Writable(u64),
 }
 
 /// What one process does to itself before it runs a worker's code, in this order. Numbers and bytes go to
@@ -49,45 +58,45 @@ pub struct Limits {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy<'a> {
-    limits: Resources,
+    pub(super) limits: Resources,
     /// Where the process makes a folder of its own, named by its id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    folders: Option<&'a Path>,
+    pub(super) folders: Option<&'a Path>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    landlock: Option<Landlock>,
+    pub(super) landlock: Option<Landlock>,
     /// What is passed to `capset`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    capabilities: Option<Capabilities>,
+    pub(super) capabilities: Option<Capabilities>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    filter: Option<Filter>,
+    pub(super) filter: Option<Filter>,
 }
 
 #[derive(Debug, Serialize)]
-struct Resources {
+pub(super) struct Resources {
     /// `prlimit64`
     call: libc::c_long,
     /// Resource and limit.
-    values: [(i64, u64); 3],
+    pub(super) values: [(i64, u64); 3],
     /// The resource whose limit is on top of what is in use, and the most that it may be.
-    memory: (i64, u64, Option<u64>),
+    pub(super) memory: (i64, u64, Option<u64>),
 }
 
 #[derive(Debug, Serialize)]
-struct Capabilities {
-    call: libc::c_long,
+pub(super) struct Capabilities {
+    pub(super) call: libc::c_long,
     #[serde(serialize_with = "hex")]
-    header: [u8; 8],
+    pub(super) header: [u8; 8],
     #[serde(serialize_with = "hex")]
-    data: [u8; 24],
+    pub(super) data: [u8; 24],
 }
 
 #[derive(Debug, Serialize)]
-struct Filter {
+pub(super) struct Filter {
     /// `seccomp`
-    call: libc::c_long,
-    flags: libc::c_ulong,
+    pub(super) call: libc::c_long,
+    pub(super) flags: libc::c_ulong,
     #[serde(serialize_with = "hex")]
-    program: Vec<u8>,
+    pub(super) program: Vec<u8>,
 }
 
 /// Version 3 of the interface, for the calling process.
@@ -180,7 +189,10 @@ impl Resources {
             (libc::RLIMIT_FSIZE.into(), least(Resource::Fsize, file)),
             (libc::RLIMIT_CORE.into(), 0),
         ];
-        let memory = (libc::RLIMIT_AS.into(), memory, getrlimit(Resource::As).maximum);
+        let memory = match memory {
+            Memory::Mapped(bytes) => (libc::RLIMIT_AS.into(), bytes, getrlimit(Resource::As).maximum),
+            Memory::Writable(bytes) => (libc::RLIMIT_DATA.into(), bytes, getrlimit(Resource::Data).maximum),
+        };
         Self { call: libc::SYS_prlimit64, values, memory }
     }
 }
@@ -232,7 +244,7 @@ mod tests {
     }
 
     fn policy(level: Level) -> serde_json::Value {
-        let limits = Limits { memory: 1 << 20, descriptors: 64, file: 1 << 10 };
+        let limits = Limits { memory: Memory::Mapped(1 << 20), descriptors: 64, file: 1 << 10 };
         serde_json::to_value(sandbox(level).policy(limits, 7, None)).unwrap()
     }
 

@@ -34,6 +34,8 @@ use workmanager_engines_host::Registry;
 use workmanager_engines_python::{Options as PythonOptions, Python};
 use workmanager_functions_dispatcher::{Dispatcher, Error, Exchange, Options, Step, Work};
 
+use crate::compiling::Compiling;
+
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 pub(crate) const GRANT: &str = "good-grant";
 
@@ -171,7 +173,9 @@ pub(crate) fn dispatcher(cache: &TempDir, url: Option<&str>, max_engines: usize)
     let tasks = Tasks::new();
     let cache_home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cache");
     let python = PythonOptions { python: None, path: path(), cache: Some(cache_home), ..PythonOptions::default() };
-    let registry = Registry::new().with(Arc::new(Python::new(python, tasks.clone())));
+    let registry = Registry::new()
+        .with(Arc::new(Python::new(python.clone(), tasks.clone())))
+        .with(Arc::new(Compiling(Python::new(python, tasks.clone()))));
     let options = Options {
         code_url: url.map(|url| url.parse().unwrap()),
         cache: Some(cache.path().to_owned()),

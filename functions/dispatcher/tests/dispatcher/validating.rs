@@ -58,11 +58,11 @@ async fn a_kind_of_code_that_nothing_runs_here_is_said() {
     let harness = Harness::new().await;
     let worker = WorkerId::new(Uuid::from_u128(1));
     let mut manifest = manifest(ECHO);
-    manifest.mime_type = MimeType::CSharp;
+    manifest.mime_type = MimeType::Dll;
     let head = ValidateHead { worker, worker_name: "w".into(), manifest, timeout_ms: 1000 };
     let error = harness.dispatcher.validate(head, Bytes::from_static(ECHO.as_bytes())).await.err().unwrap();
     assert_eq!(error.code(), "engine-unavailable");
     let engines = harness.dispatcher.engines();
     let available: Vec<_> = engines.iter().map(|engine| (engine.mime_type, engine.available)).collect();
-    assert_eq!(available, [(MimeType::Python, true), (MimeType::CSharp, false), (MimeType::Dll, false)]);
+    assert_eq!(available, [(MimeType::Python, true), (MimeType::CSharp, true), (MimeType::Dll, false)]);
 }
