@@ -1,6 +1,6 @@
 //! The only place that names plug-ins: which store, which bus, which engines.
 
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 
 pub(crate) use workmanager_adapters_dapr::Options as DaprOptions;
 use workmanager_adapters_dapr::{self as dapr, Dapr};
@@ -8,6 +8,7 @@ use workmanager_adapters_embedded::{self as embedded, Config, Location};
 use workmanager_control_plane::serve::{Data, Folder, Stores};
 use workmanager_core_domain::ports::{Blobs, Bus, Records};
 use workmanager_core_kit::{SystemClock, Tasks};
+use workmanager_engines_dotnet::{self as dotnet, Dotnet};
 use workmanager_engines_host::Registry;
 use workmanager_engines_python::{Options, Python};
 use workmanager_functions_knative as function;
@@ -104,5 +105,19 @@ pub(crate) fn engines(config: &function::Config, tasks: &Tasks) -> Registry {
         cache: config.cache(),
         sandbox: config.sandbox,
     };
-    Registry::new().with(Arc::new(Python::new(python, tasks.clone())))
+    let dotnet = dotnet::Options {
+        root: config.dotnet_root.clone(),
+        roslyn: config.csharp_compiler.clone(),
+        path: config.path.clone(),
+        cache: config.machine_cache(),
+        sandbox: config.sandbox,
+        launcher: None,
+    };
+    let dotnet = Dotnet::new(dotnet, tasks.clone());
+    Registry::new().with(Arc::new(Python::new(python, tasks.clone()))).with(Arc::new(dotnet))
+}
+
+/// This program starts itself to become the runtime of .NET workers; says how that ended.
+pub(crate) fn launched() -> Option<ExitCode> {
+    dotnet::launched(std::env::args_os())
 }

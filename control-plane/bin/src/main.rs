@@ -13,6 +13,10 @@ use workmanager_control_plane::cli;
 use crate::program::{Program, Verb};
 
 fn main() -> ExitCode {
+    // Before anything starts a thread.
+    if let Some(exit) = assemble::launched() {
+        return exit;
+    }
     let program = Program::parse();
     // A function runs on one thread: an event goes through without waking another, and its engines die
     // with that thread. Everything else has what the machine has.

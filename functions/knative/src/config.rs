@@ -57,6 +57,15 @@ pub struct Config {
     #[arg(long, env = "WORKMANAGER_PYTHON", value_name = "PATH")]
     pub python: Option<PathBuf>,
 
+    /// The folder of the .NET runtimes that run C# and .NET workers; that of the `dotnet` on PATH, or a usual
+    /// place, when not given.
+    #[arg(long, env = "DOTNET_ROOT", value_name = "DIR")]
+    pub dotnet_root: Option<PathBuf>,
+
+    /// The folder of the C# compiler, csc.dll; that of the newest .NET SDK when not given.
+    #[arg(long, env = "WORKMANAGER_CSHARP_COMPILER", value_name = "DIR")]
+    pub csharp_compiler: Option<PathBuf>,
+
     /// How much must hold a worker's process: `standard` is all that the system has, `strict` runs nothing
     /// where something is missing, `off` leaves limits of resources only.
     #[arg(long, env = "WORKMANAGER_SANDBOX", default_value_t, value_name = "standard|strict|off")]
@@ -100,9 +109,19 @@ impl Config {
     /// The directory for what may be kept from start to start.
     #[must_use]
     pub fn cache(&self) -> Option<PathBuf> {
+        self.cache_dir.clone().or_else(|| self.place())
+    }
+
+    /// The directory for what is made once on a machine, whoever runs there.
+    #[must_use]
+    pub fn machine_cache(&self) -> Option<PathBuf> {
+        self.place().or_else(|| self.cache_dir.clone())
+    }
+
+    fn place(&self) -> Option<PathBuf> {
         let home = || self.home.as_ref().filter(|home| home.is_absolute()).map(|home| home.join(".cache"));
-        let place = || self.cache_home.clone().filter(|place| place.is_absolute()).or_else(home);
-        self.cache_dir.clone().or_else(|| place().map(|place| place.join("workmanager/function")))
+        let place = self.cache_home.clone().filter(|place| place.is_absolute()).or_else(home);
+        place.map(|place| place.join("workmanager/function"))
     }
 
     pub(crate) fn listen(&self) -> Listen {
@@ -202,6 +221,7 @@ mod tests {
         assert_eq!(config.cache(), Some("/cache/workmanager/function".into()));
         config.cache_dir = Some("own".into());
         assert_eq!(config.cache(), Some("own".into()));
+        assert_eq!(config.machine_cache(), Some("/cache/workmanager/function".into()));
         (config.cache_dir, config.cache_home, config.home) = (None, None, Some("relative".into()));
         assert_eq!(config.cache(), None);
     }

@@ -24,6 +24,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    // Before anything starts a thread.
+    if let Some(exit) = assemble::launched() {
+        return exit;
+    }
     let arguments = Arguments::parse();
     match serve(arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -171,7 +171,7 @@ async fn a_worker_that_cannot_be_served_is_said_and_ends_the_process() {
         (format!("w={}/missing.py", directory.path().display()), "cannot read"),
         (format!("w={}", file("w.txt", "")), "none of the extensions"),
         (format!("w!={}", file("w.py", "")), "neither an id nor a name"),
-        (format!("w={}", file("w.cs", "")), "no engine for text/x-csharp"),
+        (format!("w={}", file("w.cs", "")), "install the .NET runtime"),
     ];
     for (given, says) in table {
         let output = command(directory.path()).args(["--listen", "127.0.0.1:0", "--worker", &given]).output().unwrap();

@@ -44,10 +44,10 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The command, with a cache of its own: its path marks everything that it starts.
+/// The command, with a cache of its own: its path marks everything that it starts. There is no .NET for it.
 pub(crate) fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_workmanager-function"));
-    command.arg("--cache-dir").arg(directory).env_remove("PORT");
+    command.arg("--cache-dir").arg(directory).env_remove("PORT").env("DOTNET_ROOT", directory.join("no-dotnet"));
     command
 }
 
@@ -63,6 +63,11 @@ impl Function {
             std::fs::write(&file, source).unwrap();
             command.arg("--worker").arg(format!("{name}={}", file.display()));
         }
+        Self::run(command, address, directory).await
+    }
+
+    /// Runs `command` and waits until it is ready.
+    pub(crate) async fn run(mut command: Command, address: SocketAddr, directory: TempDir) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = Arc::new(Mutex::new(String::new()));
         let (lines, sink) = (BufReader::new(child.stderr.take().unwrap()).lines(), stderr.clone());

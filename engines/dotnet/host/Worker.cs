@@ -1,0 +1,74 @@
+#nullable enable
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Reflection;
+using System.Runtime.Loader;
+using System.Text.Json;
+using System.Threading;
+using CloudNative.CloudEvents;
+using WorkManager.Wire;
+
+namespace WorkManager.Host;
+
+/// <summary>A loaded version.</summary>
+internal sealed class Worker : IDisposable
+{
+    private readonly IReadOnlyDictionary<string, string> config;
+    private readonly object? instance;
+    private readonly Call call;
+
+    private Worker(MethodInfo method, object? instance, IReadOnlyDictionary<string, string> config)
+    {
+        (Entry, this.instance, this.config) = (Host.Entry.Name(method), instance, config);
+        call = Calls.To(method, instance);
+    }
+
+    internal string Entry { get; }
+
+    /// <summary>Loads an assembly that carries its own debugging information.</summary>
+    internal static Worker Load(LoadHead head, ReadOnlyMemory<byte> assembly)
+    {
+        AssemblyLoadContext.Default.Resolving += Resolve;
+        // A copy: the runtime maps what it is given, and the channel uses its buffer again.
+        var loaded = AssemblyLoadContext.Default.LoadFromStream(new MemoryStream(assembly.ToArray()));
+        var method = Host.Entry.Find(loaded, head.Entry);
+        var instance = method.IsStatic ? null : Activator.CreateInstance(method.DeclaringType!);
+        return new Worker(method, instance, head.Config);
+    }
+
+    internal Answer Answer(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
+    {
+        AttemptHead attempt;
+        try
+        {
+            attempt = AttemptHead.Read(head, body, config);
+        }
+        catch (Exception error) when (error is JsonException or ArgumentException or InvalidOperationException)
+        {
+            var message = $"the event cannot be read: {error.Message}";
+            return Host.Answer.Of(AttemptHead.Id(head), new Failure("invalid-event", false, message, error.GetType().FullName));
+        }
+        try
+        {
+            return Host.Answer.Of(attempt.Attempt, call(attempt.Event, CancellationToken.None));
+        }
+        catch (Exception error)
+        {
+            return Host.Answer.Of(attempt.Attempt, Failures.Of(error, "exception", retryable: true));
+        }
+    }
+
+    public void Dispose()
+    {
+        if (instance is IAsyncDisposable asynchronous) asynchronous.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        else if (instance is IDisposable disposable) disposable.Dispose();
+    }
+
+    /// <summary>A worker that was built against another version of the SDK gets the one that is here.</summary>
+    private static Assembly? Resolve(AssemblyLoadContext context, AssemblyName name)
+    {
+        var own = typeof(CloudEvent).Assembly;
+        return name.Name == own.GetName().Name ? own : null;
+    }
+}

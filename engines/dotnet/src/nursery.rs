@@ -1,0 +1,241 @@
+//! Where processes come from.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, OnceCell},
+    time::Instant,
+};
+use tracing::{debug, warn};
+use workmanager_core_domain::Manifest;
+use workmanager_core_kit::Tasks;
+use workmanager_engines_host::{Folders, Level, Process, SpawnError};
+
+use crate::{
+    Launcher, Options,
+    command::connect,
+    launch::{Confinement, Launch},
+    programs::Programs,
+    runtime::{self, Runtime},
+    toolchain::{self, Toolchain},
+};
+
+/// How long a process may take to be ready. Far more than it needs, even where the machine is busy.
+const READY: Duration = Duration::from_secs(20);
+/// Bytes between two collections of a worker, in hexadecimal.
+const YOUNG: &str = "400000";
+/// The least that a runtime with its own objects can live with.
+const LEAST_HEAP: u64 = 24 << 20;
+
+/// What is found on this machine, and made once.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) launcher: Launcher,
+    pub(crate) runtime: Runtime,
+    pub(crate) toolchain: Toolchain,
+    pub(crate) programs: Programs,
+    pub(crate) sandbox: Level,
+    folders: Option<Arc<Folders>>,
+    /// The files of an engine without a cache; they go with it.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+/// What a process is started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Settings {
+    /// Bytes of the worker's own objects.
+    memory: u64,
+    /// Without data about cultures.
+    invariant: bool,
+}
+
+/// The programs, and a process ahead of the need for it.
+#[derive(Debug)]
+pub(crate) struct Nursery {
+    options: Options,
+    tasks: Tasks,
+    ground: OnceCell<Ground>,
+    /// Only locked for a moment, never while something is awaited.
+    state: Mutex<State>,
+    /// A spare process is wanted.
+    wanted: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    spare: Option<(Settings, Process)>,
+    /// What the last process was asked with: the next one is probably alike.
+    usual: Option<Settings>,
+    version: Option<String>,
+    failure: Option<String>,
+    stopped: bool,
+}
+
+impl Nursery {
+    pub(crate) fn new(options: Options, tasks: Tasks) -> Self {
+        Self { options, tasks, ground: OnceCell::new(), state: Mutex::default(), wanted: Arc::default() }
+    }
+
+    /// What runs, once it has said so.
+    pub(crate) fn version(&self) -> Option<String> {
+        self.lock().version.clone()
+    }
+
+    /// Why nothing can be started, as far as is known.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.lock().failure.clone()
+    }
+
+    /// Keeps a spare process from now on, and one more whenever it was taken.
+    pub(crate) fn start(self: &Arc<Self>, usual: &Manifest) {
+        let settings = Settings::of(usual);
+        self.lock().usual.get_or_insert(settings);
+        let (nursery, wanted, stopping) = (Arc::downgrade(self), self.wanted.clone(), self.tasks.stopping());
+        self.wanted.notify_one();
+        self.tasks.spawn_infallible(async move {
+            tokio::select! {
+                () = keep_spare(nursery, wanted) => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+    }
+
+    /// A process for `manifest`: the spare one if it fits, else a new one.
+    pub(crate) async fn process(&self, manifest: &Manifest) -> Result<Process, SpawnError> {
+        let settings = Settings::of(manifest);
+        let spare = {
+            let mut state = self.lock();
+            state.usual = Some(settings);
+            state.spare.take()
+        };
+        if spare.is_some() {
+            self.wanted.notify_one();
+        }
+        match spare {
+            Some((found, process)) if found == settings && process.is_alive() => Ok(process),
+            _ => self.spawn(settings, &[]).await,
+        }
+    }
+
+    /// What is found and made once. Seconds, if the programs have to be compiled.
+    ///
+    /// # Errors
+    /// See [`SpawnError`]; the next call tries again.
+    pub(crate) async fn ground(&self) -> Result<&Ground, SpawnError> {
+        let ground = self.ground.get_or_try_init(|| async {
+            let options = self.options.clone();
+            let made = tokio::task::spawn_blocking(move || Ground::make(&options)).await;
+            made.unwrap_or_else(|error| Err(SpawnError::Died(error.to_string())))
+        });
+        let ground = ground.await;
+        self.lock().failure = ground.as_ref().err().map(ToString::to_string);
+        ground
+    }
+
+    /// Ends the spare process; there will be no other.
+    pub(crate) async fn stop(&self) {
+        let spare = {
+            let mut state = self.lock();
+            state.stopped = true;
+            state.spare.take()
+        };
+        if let Some((_, spare)) = spare {
+            spare.stop(Duration::from_millis(200)).await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn spawn(&self, settings: Settings, arguments: &[&str]) -> Result<Process, SpawnError> {
+        if self.lock().stopped {
+            return Err(SpawnError::Died("the engine is stopped".to_owned()));
+        }
+        let ground = self.ground().await?;
+        let launch = ground.host(settings, arguments);
+        let (process, ready) = connect(&ground.launcher, &launch, YOUNG, &self.tasks, Instant::now() + READY).await?;
+        if let Some(folders) = &ground.folders {
+            process.owns(folders.of(process.pid()));
+        }
+        self.lock().version = Some(ready.runtime);
+        Ok(process)
+    }
+
+    async fn renew_spare(&self) {
+        let Some(settings) = self.lock().usual else { return };
+        match self.spawn(settings, &["prewarmed"]).await {
+            Ok(process) => {
+                let mut state = self.lock();
+                // Whoever stopped it has already looked for a spare.
+                if !state.stopped {
+                    state.spare = Some((settings, process));
+                }
+            }
+            Err(SpawnError::Missing(what)) => debug!("no .NET workers here: {what}"),
+            Err(error) => warn!("no spare .NET process can be started: {error}"),
+        }
+    }
+}
+
+async fn keep_spare(nursery: Weak<Nursery>, wanted: Arc<Notify>) {
+    loop {
+        wanted.notified().await;
+        let Some(nursery) = nursery.upgrade() else { return };
+        nursery.renew_spare().await;
+    }
+}
+
+impl Settings {
+    fn of(manifest: &Manifest) -> Self {
+        Self { memory: manifest.memory.0.max(LEAST_HEAP), invariant: manifest.engine.invariant }
+    }
+}
+
+impl Ground {
+    fn make(options: &Options) -> Result<Self, SpawnError> {
+        let runtime = runtime::find(options.root.as_deref(), options.path.as_deref())?;
+        let toolchain = toolchain::find(options.roslyn.as_deref(), &runtime.root)?;
+        let launcher = match &options.launcher {
+            Some(launcher) => launcher.clone(),
+            None => Launcher(std::env::current_exe().map_err(SpawnError::system("own executable"))?),
+        };
+        let temporary = options.cache.is_none().then(tempfile::tempdir).transpose();
+        let temporary = temporary.map_err(SpawnError::system("temporary directory"))?;
+        let place = temporary.as_ref().map(|folder| folder.path().to_owned());
+        let cache: PathBuf = options.cache.clone().or(place).unwrap_or_default();
+        let programs = Programs::make(&cache, &launcher, &runtime, &toolchain)?;
+        let parent = cache.join("dotnet-folders");
+        Folders::sweep(&parent);
+        let folders = match Folders::new(&parent) {
+            Ok(folders) => Some(Arc::new(folders)),
+            Err(error) => {
+                warn!("workers have no folder for temporary files: {error}");
+                None
+            }
+        };
+        Ok(Self { launcher, runtime, toolchain, programs, sandbox: options.sandbox, folders, _temporary: temporary })
+    }
+
+    fn host(&self, settings: Settings, arguments: &[&str]) -> Launch {
+        let property = |key: &str, value: String| (key.to_owned(), value);
+        let folders = self.folders.as_ref().map(|folders| folders.path());
+        Launch {
+            framework: self.runtime.framework.clone(),
+            application: self.programs.host(),
+            folders: Vec::new(),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            properties: vec![
+                property("System.GC.Concurrent", "false".to_owned()),
+                property("System.GC.HeapHardLimit", format!("{:#x}", settings.memory)),
+                property("System.Globalization.Invariant", settings.invariant.to_string()),
+            ],
+            parent: std::process::id(),
+            confinement: Some(Confinement::new(self.sandbox, settings.memory, folders)),
+        }
+    }
+}

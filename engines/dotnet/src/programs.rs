@@ -1,0 +1,198 @@
+//! The engine's own programs: C# like what they serve, compiled once on each machine by the compiler that is there.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
+
+use tracing::info;
+use workmanager_core_domain::Digest;
+use workmanager_engines_host::SpawnError;
+
+use crate::{
+    command::command,
+    launch::{Launch, Launcher},
+    runtime::Runtime,
+    toolchain::Toolchain,
+};
+
+/// Names and texts of source files.
+type Sources = &'static [(&'static str, &'static str)];
+
+macro_rules! sources {
+    ($($path:literal),+ $(,)?) => { &[$(($path, include_str!(concat!("../", $path)))),+] };
+}
+
+const WIRE: Sources = sources!["wire/Channel.cs", "wire/Heads.cs"];
+const CLOUD_EVENTS: Sources = sources![
+    "cloudevents/CloudEvent.cs",
+    "cloudevents/CloudEventAttribute.cs",
+    "cloudevents/CloudEventAttributeType.cs",
+    "cloudevents/CloudEventsSpecVersion.cs",
+    "cloudevents/Texts.cs",
+    "cloudevents/Timestamps.cs",
+];
+const HOST: Sources = sources![
+    "host/Answer.cs",
+    "host/AttemptHead.cs",
+    "host/Call.cs",
+    "host/Entry.cs",
+    "host/Failures.cs",
+    "host/LoadHead.cs",
+    "host/Prewarm.cs",
+    "host/Program.cs",
+    "host/Worker.cs",
+];
+const COMPILER: Sources = sources![
+    "compiler/Diagnostics.cs",
+    "compiler/Program.cs",
+    "compiler/References.cs",
+    "compiler/Request.cs",
+    "compiler/SourceCompiler.cs",
+];
+
+const CLOUD_EVENTS_NAME: &str = "CloudNative.CloudEvents.dll";
+const HOST_NAME: &str = "workmanager-host.dll";
+const COMPILER_NAME: &str = "workmanager-compiler.dll";
+
+/// The public key of the CloudEvents SDK: assemblies that were built against it name it.
+const CLOUD_EVENTS_KEY: &[u8] = include_bytes!("../cloudevents/key.snk");
+
+/// The compiled programs.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// Below `cache`, compiled if nobody has done so before. Takes seconds then.
+    ///
+    /// # Errors
+    /// `System` if the cache cannot be written, `Died` with what the compiler says.
+    pub(crate) fn make(
+        cache: &Path,
+        launcher: &Launcher,
+        runtime: &Runtime,
+        toolchain: &Toolchain,
+    ) -> Result<Self, SpawnError> {
+        let parent = cache.join("dotnet");
+        let folder = parent.join(&identity(runtime, toolchain).hex()[..16]);
+        let programs = Self { folder };
+        if programs.folder.is_dir() {
+            return Ok(programs);
+        }
+        let cache_error = SpawnError::system("cache of the engine's programs");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&parent).map_err(cache_error)?;
+        // Whoever else needs them waits instead of compiling them too.
+        let lock = File::create(parent.join("lock")).map_err(SpawnError::system("lock of the cache"))?;
+        lock.lock().map_err(SpawnError::system("lock of the cache"))?;
+        if !programs.folder.is_dir() {
+            info!("compiling the .NET engine's programs for .NET {}, once", runtime.version);
+            let build = Build { launcher, runtime, toolchain };
+            let fresh = tempfile::tempdir_in(&parent).map_err(SpawnError::system("temporary directory"))?;
+            build.all(fresh.path())?;
+            fs::rename(fresh.keep(), &programs.folder).map_err(SpawnError::system("cache of the engine's programs"))?;
+        }
+        Ok(programs)
+    }
+
+    /// What runs workers.
+    pub(crate) fn host(&self) -> PathBuf {
+        self.folder.join("host").join(HOST_NAME)
+    }
+
+    /// The type of the events that workers are given.
+    pub(crate) fn cloud_events(&self) -> PathBuf {
+        self.folder.join("host").join(CLOUD_EVENTS_NAME)
+    }
+
+    /// What compiles workers.
+    pub(crate) fn compiler(&self) -> PathBuf {
+        self.folder.join("compiler").join(COMPILER_NAME)
+    }
+}
+
+/// Names what is made of these sources by this compiler for this runtime.
+fn identity(runtime: &Runtime, toolchain: &Toolchain) -> Digest {
+    let mut all = vec![runtime.version.clone()];
+    for library in toolchain.libraries() {
+        let length = library.metadata().map_or(0, |library| library.len());
+        all.push(format!("{} {length}", library.display()));
+    }
+    let sources = [WIRE, CLOUD_EVENTS, HOST, COMPILER].into_iter().flatten();
+    all.extend(sources.map(|(name, text)| format!("{name}\n{text}")));
+    Digest::of(all.join("\0").as_bytes())
+}
+
+struct Build<'a> {
+    launcher: &'a Launcher,
+    runtime: &'a Runtime,
+    toolchain: &'a Toolchain,
+}
+
+impl Build<'_> {
+    fn all(&self, folder: &Path) -> Result<(), SpawnError> {
+        let failed = SpawnError::system("files of the engine's programs");
+        let (host, compiler) = (folder.join("host"), folder.join("compiler"));
+        let cloud_events = host.join(CLOUD_EVENTS_NAME);
+        let key = folder.join("key.snk");
+        let written = [&host, &compiler].into_iter().try_for_each(fs::create_dir).and_then(|()| {
+            for (name, text) in [WIRE, CLOUD_EVENTS, HOST, COMPILER].into_iter().flatten() {
+                let path = folder.join("source").join(name);
+                fs::create_dir_all(path.parent().unwrap_or(folder))?;
+                fs::write(path, text)?;
+            }
+            fs::write(&key, CLOUD_EVENTS_KEY)
+        });
+        written.map_err(failed)?;
+        let mut signed = vec!["-target:library".to_owned(), "-publicsign+".to_owned()];
+        signed.push(format!("-keyfile:{}", key.display()));
+        self.compile(folder, &cloud_events, &[CLOUD_EVENTS], signed, &[])?;
+        let program = || vec!["-target:exe".to_owned()];
+        self.compile(folder, &host.join(HOST_NAME), &[WIRE, HOST], program(), &[cloud_events])?;
+        let libraries = self.toolchain.libraries();
+        self.compile(folder, &compiler.join(COMPILER_NAME), &[WIRE, COMPILER], program(), &libraries)
+    }
+
+    fn compile(
+        &self,
+        folder: &Path,
+        output: &Path,
+        sources: &[Sources],
+        mut arguments: Vec<String>,
+        references: &[PathBuf],
+    ) -> Result<(), SpawnError> {
+        let framework = assemblies(&self.runtime.framework).map_err(SpawnError::system("read the framework"))?;
+        let own = ["-nologo", "-optimize+", "-deterministic+", "-nostdlib+"];
+        arguments.extend(own.map(str::to_owned));
+        arguments.push(format!("-out:{}", output.display()));
+        arguments.extend(framework.iter().chain(references).map(|path| format!("-reference:{}", path.display())));
+        let files = sources.iter().copied().flatten();
+        arguments.extend(files.map(|(name, _)| folder.join("source").join(name).display().to_string()));
+        let launch = Launch {
+            framework: self.runtime.framework.clone(),
+            application: self.toolchain.csc(),
+            folders: Vec::new(),
+            arguments,
+            properties: vec![("System.Globalization.Invariant".to_owned(), "true".to_owned())],
+            parent: std::process::id(),
+            confinement: None,
+        };
+        let run = command(self.launcher, &launch, "4000000").and_then(|mut command| command.output());
+        let run = run.map_err(SpawnError::system("run the C# compiler"))?;
+        if run.status.success() {
+            return Ok(());
+        }
+        let said = [run.stdout, run.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        Err(SpawnError::Died(format!("the C# compiler ({}): {}", run.status, said.trim())))
+    }
+}
+
+/// The assemblies of a folder.
+fn assemblies(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let files = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    Ok(files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "dll")).collect())
+}

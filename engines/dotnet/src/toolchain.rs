@@ -1,0 +1,76 @@
+//! Which C# compiler compiles.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use workmanager_engines_host::SpawnError;
+
+use crate::runtime::Version;
+
+/// The compiler of an SDK, or a folder like it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Toolchain {
+    /// The folder of `csc.dll` and of Roslyn's libraries.
+    pub(crate) folder: PathBuf,
+}
+
+/// The compiler that is given, or that of the newest SDK below `root`.
+///
+/// # Errors
+/// `Missing`, with what to do.
+pub(crate) fn find(given: Option<&Path>, root: &Path) -> Result<Toolchain, SpawnError> {
+    let folder = match given {
+        Some(given) => given.to_owned(),
+        None => of_sdk(root).ok_or_else(|| missing(&format!("there is no .NET SDK in `{}`", root.display())))?,
+    };
+    let toolchain = Toolchain { folder };
+    for file in ["csc.dll", "Microsoft.CodeAnalysis.dll", "Microsoft.CodeAnalysis.CSharp.dll"] {
+        if !toolchain.folder.join(file).is_file() {
+            return Err(missing(&format!("`{}` has no {file}", toolchain.folder.display())));
+        }
+    }
+    Ok(toolchain)
+}
+
+fn of_sdk(root: &Path) -> Option<PathBuf> {
+    let sdks = fs::read_dir(root.join("sdk")).ok()?.flatten();
+    let versions = sdks.filter_map(|sdk| Some((Version::read(sdk.file_name().to_str()?)?, sdk.path())));
+    let (_, newest) = versions.max_by(|(one, _), (other, _)| one.cmp(other))?;
+    Some(newest.join("Roslyn/bincore"))
+}
+
+impl Toolchain {
+    pub(crate) fn csc(&self) -> PathBuf {
+        self.folder.join("csc.dll")
+    }
+
+    /// Roslyn's libraries.
+    pub(crate) fn libraries(&self) -> [PathBuf; 2] {
+        ["Microsoft.CodeAnalysis.dll", "Microsoft.CodeAnalysis.CSharp.dll"].map(|name| self.folder.join(name))
+    }
+}
+
+fn missing(what: &str) -> SpawnError {
+    SpawnError::Missing(format!("{what}; install the .NET SDK 8 or later, which compiles C#"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_sdk_compiles_and_what_is_missing_is_said() {
+        let root = tempfile::tempdir().unwrap();
+        let error = |given: Option<&Path>| find(given, root.path()).unwrap_err().to_string();
+        assert!(error(None).contains("there is no .NET SDK in"));
+        for version in ["8.0.404", "8.0.110", "9.0.100-rc.1"] {
+            fs::create_dir_all(root.path().join("sdk").join(version).join("Roslyn/bincore")).unwrap();
+        }
+        assert!(error(None).contains("9.0.100-rc.1/Roslyn/bincore` has no csc.dll"), "{}", error(None));
+        let given = tempfile::tempdir().unwrap();
+        fs::write(given.path().join("csc.dll"), "").unwrap();
+        assert!(error(Some(given.path())).contains("has no Microsoft.CodeAnalysis.dll"));
+    }
+}

@@ -1,0 +1,12 @@
+//! The .NET engine with a real CoreCLR and a real Roslyn: what workers can rely on.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod compiling;
+mod contract;
+mod failures;
+mod life;
+mod loading;
+mod output;
+mod replies;
+mod sandbox;
+mod support;
