@@ -55,6 +55,8 @@ pub struct EngineAttemptHead<'a> {
     pub event: &'a RawValue,
     /// How the body is to be read.
     pub data: DataKind,
+    /// Time that is left of the attempt, in milliseconds. A worker can ask to be told before it is over.
+    pub left_ms: u64,
 }
 
 /// A piece of output.

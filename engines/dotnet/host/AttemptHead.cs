@@ -3,6 +3,7 @@ using System;
 using System.Collections.Generic;
 using System.Text;
 using System.Text.Json;
+using System.Threading;
 using CloudNative.CloudEvents;
 
 namespace WorkManager.Host;
@@ -13,6 +14,9 @@ internal sealed class AttemptHead
     internal string Attempt { get; private set; } = "";
 
     internal CloudEvent Event { get; } = new();
+
+    /// <summary>Time until the process is killed if there is no answer.</summary>
+    internal TimeSpan Left { get; private set; } = Timeout.InfiniteTimeSpan;
 
     /// <exception cref="ArgumentException">An attribute is not what the specification allows.</exception>
     /// <exception cref="JsonException">The data is no JSON.</exception>
@@ -29,6 +33,11 @@ internal sealed class AttemptHead
             {
                 reader.Read();
                 attempt.Event.Data = Data(ref reader, body);
+            }
+            else if (reader.ValueTextEquals("leftMs"u8))
+            {
+                reader.Read();
+                attempt.Left = TimeSpan.FromMilliseconds(reader.GetUInt64());
             }
             else reader.Skip();
         }

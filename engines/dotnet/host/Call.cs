@@ -77,5 +77,5 @@ internal static class Calls
 
     private static Action<CloudEvent, CancellationToken> Ignoring(Action<CloudEvent> call) => (e, _) => call(e);
 
-    private static bool TakesToken(MethodInfo method) => method.GetParameters().Length == 2;
+    internal static bool TakesToken(MethodInfo method) => method.GetParameters().Length == 2;
 }

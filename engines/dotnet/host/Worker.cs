@@ -5,7 +5,6 @@ using System.IO;
 using System.Reflection;
 using System.Runtime.Loader;
 using System.Text.Json;
-using System.Threading;
 using CloudNative.CloudEvents;
 using WorkManager.Wire;
 
@@ -17,11 +16,13 @@ internal sealed class Worker : IDisposable
     private readonly IReadOnlyDictionary<string, string> config;
     private readonly object? instance;
     private readonly Call call;
+    private readonly bool takesToken;
 
     private Worker(MethodInfo method, object? instance, IReadOnlyDictionary<string, string> config)
     {
         (Entry, this.instance, this.config) = (Host.Entry.Name(method), instance, config);
         call = Calls.To(method, instance);
+        takesToken = Calls.TakesToken(method);
     }
 
     internal string Entry { get; }
@@ -51,7 +52,8 @@ internal sealed class Worker : IDisposable
         }
         try
         {
-            return Host.Answer.Of(attempt.Attempt, call(attempt.Event, CancellationToken.None));
+            using var deadline = Deadline.Of(attempt.Left, takesToken);
+            return Host.Answer.Of(attempt.Attempt, call(attempt.Event, deadline.Token));
         }
         catch (Exception error)
         {

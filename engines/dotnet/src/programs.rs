@@ -38,6 +38,7 @@ const HOST: Sources = sources![
     "host/Answer.cs",
     "host/AttemptHead.cs",
     "host/Call.cs",
+    "host/Deadline.cs",
     "host/Entry.cs",
     "host/Failures.cs",
     "host/LoadHead.cs",

@@ -130,7 +130,9 @@ impl Dispatcher {
         let AttemptHead { attempt, worker, worker_name, digest, grant, limits, event, data } = head;
         let pool = self.workers.pool(worker, &worker_name, digest, Some(limits));
         let slot = pool.enter(Some(limits.concurrency as usize), deadline).await?;
-        let run = Frame::new(Kind::Attempt, &EngineAttemptHead { attempt, event: &event, data }, body)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        let run = Frame::new(Kind::Attempt, &EngineAttemptHead { attempt, event: &event, data, left_ms }, body)?;
         let log_bytes = usize::try_from(limits.log_bytes).unwrap_or(usize::MAX).min(MAX_LOG);
         let plan = |load, run| Plan { attempt: Some(attempt), load, run, timeout_ms: limits.timeout_ms };
         // A process that died while it was idle has not seen the attempt: the next one gets it.

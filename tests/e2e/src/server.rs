@@ -1,6 +1,7 @@
 //! A real control plane in a process of its own.
 
 use std::{
+    ffi::OsString,
     io::{BufRead as _, BufReader},
     net::TcpListener,
     os::unix::process::CommandExt as _,
@@ -18,7 +19,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use ureq::{Agent, http};
 
-use crate::{eventually, workmanager};
+use crate::{eventually, tools, workmanager};
 
 /// A running `workmanager`, stopped when dropped.
 pub struct Server {
@@ -96,11 +97,31 @@ impl Server {
         Self::start("dev", directory, Some(temporary), arguments)
     }
 
+    /// `workmanager dev` with these files, and the .NET for tests; `None` if there is none.
+    #[must_use]
+    pub fn dev_with_dotnet(arguments: &[&str]) -> Option<Self> {
+        let dotnet = tools::dotnet()?;
+        let temporary = tempfile::tempdir().expect("a temporary directory");
+        let directory = temporary.path().to_owned();
+        Some(Self::start_with(&dotnet, "dev", directory, Some(temporary), arguments))
+    }
+
     fn start(verb: &str, directory: PathBuf, temporary: Option<TempDir>, arguments: &[&str]) -> Self {
+        Self::start_with(&[], verb, directory, temporary, arguments)
+    }
+
+    fn start_with(
+        environment: &[(&str, OsString)],
+        verb: &str,
+        directory: PathBuf,
+        temporary: Option<TempDir>,
+        arguments: &[&str],
+    ) -> Self {
         let [http, internal] = free_ports();
         let mut command = Command::new(workmanager());
         command.arg(verb).args(["--http-port", &http.to_string(), "--internal-port", &internal.to_string()]);
         command.arg("--data-dir").arg(directory.join("data")).args(arguments).current_dir(&directory);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         Self::spawn(command, format!("http://127.0.0.1:{http}"), directory, temporary)
     }
 

@@ -11,6 +11,14 @@ fn example(name: &str) -> (Server, Tail) {
     (server, replies)
 }
 
+/// The same with C#, where there is a .NET.
+fn csharp_example(name: &str) -> Option<(Server, Tail)> {
+    let path = root().join("examples").join(name).display().to_string();
+    let server = Server::dev_with_dotnet(&[&path])?;
+    let replies = server.tail("replies", "");
+    Some((server, replies))
+}
+
 fn publish(server: &Server, topic: &str, kind: &str, data: &Value) {
     let headers = [
         ("ce-specversion", "1.0"),
@@ -49,6 +57,20 @@ fn gather_is_a_coroutine() {
     let (server, replies) = example("gather.py");
     server.publish("gather", "1", &json!({"names": ["a", "bcd"]}));
     assert_eq!(replies.next()["data"], json!({"a": 1, "bcd": 3}));
+}
+
+#[test]
+fn stock_answers_in_csharp_and_keeps_count() {
+    let Some((server, replies)) = csharp_example("Stock.cs") else { return };
+    let take = |id: &str, article: &str, count: u32| {
+        server.publish("Stock", id, &json!({"article": article, "count": count}));
+        let reply = replies.next();
+        (reply["type"].clone(), reply["subject"].clone(), reply["data"].clone())
+    };
+    let reserved = |left: u32| (json!("stock.reserved"), json!("bolt"), json!({"article": "bolt", "left": left}));
+    assert_eq!(take("1", "bolt", 3), reserved(7));
+    assert_eq!(take("2", "bolt", 7), reserved(0));
+    assert_eq!(take("3", "bolt", 1).0, "stock.missing");
 }
 
 #[test]

@@ -131,3 +131,13 @@ class Worker { public CloudEvent Process(CloudEvent e) { Console.WriteLine(\"bef
     assert_eq!(answer.stdout, "before\n");
     crate::support::eventually("it is gone", || !crate::support::is_alive(pid)).await;
 }
+
+#[tokio::test]
+async fn who_asks_is_told_before_the_time_is_over() {
+    let source = "using CloudNative.CloudEvents;
+class Worker { public async Task<CloudEvent> ProcessAsync(CloudEvent e, CancellationToken c) { await Task.Delay(-1, c); return null; } }";
+    let Some(mut worker) = load(source).await else { return };
+    worker.timeout = Duration::from_secs(3);
+    let failure = worker.json("1").await.failure();
+    assert_eq!(failure.error_type.as_deref(), Some("System.Threading.Tasks.TaskCanceledException"));
+}

@@ -193,7 +193,8 @@ impl Worker {
         }
         let attributes = RawValue::from_string(serde_json::to_string(&attributes).unwrap()).unwrap();
         let attempt = AttemptId::new(Uuid::from_u128(self.attempts));
-        let head = EngineAttemptHead { attempt, event: &attributes, data };
+        let left_ms = u64::try_from(self.timeout.as_millis()).unwrap();
+        let head = EngineAttemptHead { attempt, event: &attributes, data, left_ms };
         let frame = Frame::new(Kind::Attempt, &head, Bytes::copy_from_slice(body)).unwrap();
         self.process.begin(Instant::now() + self.timeout, self.log_bytes, Limits::EVENTS);
         if let Err(ended) = self.process.send(&frame).await {

@@ -154,7 +154,7 @@ impl Sandbox {
             "only a folder of its own can be written"
         };
         [
-            ("resource-limits", true, "address space, descriptors, length of files, core dumps"),
+            ("resource-limits", true, "memory, descriptors, length of files, core dumps"),
             ("oom-preference", true, "ended before the function when memory runs out"),
             ("no-capabilities", true, "also where the function runs as root"),
             (

@@ -1,0 +1,88 @@
+//! How long does a .NET worker take to its first answer, and to each one after it?
+//!
+//! Input: a compiled worker of one line. Unit: time, each start in a process of its own, one at a time.
+//! Budget: with a spare process 5 ms from the request for a process to the first answer, without one 45 ms.
+//! `echo` is the round trip of 15,000 events through one process, and what it holds in memory after them.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench may fail loudly")]
+#![allow(dead_code, reason = "the tests use more of the support")]
+
+#[path = "../tests/engine/support.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use criterion::{Bencher, Criterion, criterion_group, criterion_main};
+use support::{Harness, Worker};
+use tokio::runtime::Runtime;
+use workmanager_core_domain::MimeType;
+use workmanager_engines_host::Engine as _;
+
+const WORKER: &str = "using CloudNative.CloudEvents;
+public static class Worker { public static CloudEvent Process(CloudEvent e) => new() { Type = \"t\", Data = e.Data }; }";
+const SETTLED: Duration = Duration::from_millis(150);
+
+fn start(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let Some(harness) = Harness::new() else { return };
+    let assembly = runtime.block_on(harness.compile(WORKER)).unwrap();
+    let mut group = criterion.benchmark_group("dotnet");
+    group.sample_size(20).measurement_time(Duration::from_secs(8));
+    group.bench_function("ready", |bencher| {
+        starts(bencher, &runtime, async || drop(harness.engine.spawn(&harness.manifest).await.unwrap()));
+    });
+    let first = async || {
+        let mut worker = harness.load_assembly(assembly.clone()).await.unwrap();
+        worker.json("1").await.data();
+        drop(worker);
+    };
+    group.bench_function("first answer without a spare", |bencher| starts(bencher, &runtime, first));
+    runtime.block_on(echo(&harness, &assembly));
+    runtime.block_on(async {
+        harness.engine.start().await;
+        while harness.engine.info(MimeType::CSharp).runtime.is_none() {
+            tokio::time::sleep(SETTLED).await;
+        }
+    });
+    group.bench_function("first answer with a spare", |bencher| starts(bencher, &runtime, first));
+    group.finish();
+    runtime.block_on(harness.engine.stop());
+}
+
+/// What `start` takes, with a pause before each, in which the next spare process gets ready.
+fn starts(bencher: &mut Bencher<'_>, runtime: &Runtime, start: impl AsyncFn()) {
+    bencher.to_async(runtime).iter_custom(async |rounds| {
+        let mut sum = Duration::ZERO;
+        for _ in 0..rounds {
+            tokio::time::sleep(SETTLED).await;
+            let began = Instant::now();
+            start().await;
+            sum += began.elapsed();
+        }
+        sum
+    });
+}
+
+async fn echo(harness: &Harness, assembly: &Bytes) {
+    let mut worker = harness.load_assembly(assembly.clone()).await.unwrap();
+    let mut taken = Vec::new();
+    for _ in 0..15_000 {
+        let began = Instant::now();
+        worker.json(r#"{"hello":"world","n":1}"#).await;
+        taken.push(began.elapsed());
+    }
+    let warm = &mut taken[5_000..];
+    warm.sort();
+    let at = |percent: usize| warm[warm.len() * percent / 100];
+    eprintln!("echo: p50 {:?}, p99 {:?}, n = {}, {} kB resident", at(50), at(99), warm.len(), resident(&worker));
+}
+
+fn resident(worker: &Worker) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", worker.process.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+criterion_group!(benches, start);
+criterion_main!(benches);
