@@ -12,7 +12,7 @@ internal static class Program
     {
         var channel = new Channel();
         var compiler = new SourceCompiler(References.Read(arguments));
-        channel.Write(Kind.Ready, Heads.Ready(SourceCompiler.Version).Span, default);
+        channel.Write(Kind.Ready, Heads.Ready(SourceCompiler.Version), default);
         compiler.Prewarm();
         while (channel.Read(out var kind, out var head, out var body))
         {
@@ -24,7 +24,7 @@ internal static class Program
 
     private static void Answer(Channel channel, Compiled compiled)
     {
-        if (compiled.Assembly is { } assembly) channel.Write(Kind.Loaded, Heads.Loaded("", true).Span, assembly);
-        else channel.Write(Kind.Error, Heads.Failed(compiled.Failure!, null).Span, default);
+        if (compiled.Assembly is { } assembly) channel.Write(Kind.Loaded, Heads.Loaded("", true), assembly);
+        else channel.Write(Kind.Error, Heads.Failed(compiled.Failure!, null), default);
     }
 }

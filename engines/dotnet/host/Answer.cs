@@ -25,7 +25,7 @@ internal readonly struct Answer
 
     internal static Answer Of(string attempt, CloudEvent? reply)
     {
-        if (reply is null) return new(Kind.Result, Heads.Write(head => head.WriteString("attempt", attempt)), default);
+        if (reply is null) return new(Kind.Result, new HeadWriter().Text("attempt", attempt).Bytes(), default);
         string data;
         ReadOnlyMemory<byte> body;
         try
@@ -47,15 +47,13 @@ internal readonly struct Answer
 
     internal void WriteTo(Channel channel) => channel.Write(kind, head.Span, body.Span);
 
-    private static ReadOnlyMemory<byte> Head(string attempt, CloudEvent reply, string data) => Heads.Write(head =>
+    private static byte[] Head(string attempt, CloudEvent reply, string data)
     {
-        head.WriteString("attempt", attempt);
-        head.WriteStartObject("reply");
+        var head = new HeadWriter().Text("attempt", attempt).Begin("reply");
         foreach (var (attribute, value) in reply.GetPopulatedAttributes())
-            head.WriteString(attribute.Name, attribute.Format(value));
-        head.WriteEndObject();
-        head.WriteString("data", data);
-    });
+            head.Text(attribute.Name, attribute.Format(value));
+        return head.End().Text("data", data).Bytes();
+    }
 
     private static (string, ReadOnlyMemory<byte>) Data(CloudEvent reply) => reply.Data switch
     {

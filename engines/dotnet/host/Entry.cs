@@ -27,25 +27,33 @@ internal static class Entry
         BindingFlags.Public | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly;
 
     /// <param name="name">`Type` or `Type.Method`, with or without the namespace; looked for when there is none.</param>
-    internal static MethodInfo Find(Assembly assembly, string? name)
+    internal static MethodInfo Find(IReadOnlyList<Assembly> assemblies, string? name)
     {
-        var types = assembly.GetTypes();
-        var found = Among(types.Where(type => type.IsVisible), name);
+        var types = new List<Type>();
+        foreach (var assembly in assemblies) types.AddRange(assembly.GetTypes());
+        var found = Among(types, visible: true, name);
         // Source without modifiers declares classes that are seen in their assembly only.
-        if (found.Count == 0) found = Among(types.Where(type => !type.IsVisible), name);
+        if (found.Count == 0) found = Among(types, visible: false, name);
         if (found.Count == 1) return found[0];
         if (found.Count == 0) throw new Unusable(None(types, name));
-        var list = string.Join(", ", found.Select(Name));
+        var list = string.Join(", ", found.Select(Name).Order(StringComparer.Ordinal));
         throw new Unusable($"{found.Count} methods could be meant: {list}; name one as the engine's `entry`");
     }
 
     internal static string Name(MethodInfo method) => $"{method.DeclaringType!.FullName}.{method.Name}";
 
-    private static List<MethodInfo> Among(IEnumerable<Type> types, string? name) =>
-        types.SelectMany(type => type.GetMethods(Methods))
-            .Where(method => IsNamed(method, name) && IsUsable(method))
-            .OrderBy(Name, StringComparer.Ordinal)
-            .ToList();
+    private static List<MethodInfo> Among(List<Type> types, bool visible, string? name)
+    {
+        var found = new List<MethodInfo>();
+        // Every start of a worker comes through here: loops, which need nothing to be compiled first.
+        foreach (var type in types)
+        {
+            if (type.IsVisible != visible) continue;
+            foreach (var method in type.GetMethods(Methods))
+                if (IsNamed(method, name) && IsUsable(method)) found.Add(method);
+        }
+        return found;
+    }
 
     private static bool IsNamed(MethodInfo method, string? name)
     {
@@ -71,7 +79,7 @@ internal static class Entry
         || type == typeof(Task<CloudEvent>) || type == typeof(Task)
         || type == typeof(ValueTask<CloudEvent>) || type == typeof(ValueTask);
 
-    private static string None(Type[] types, string? name)
+    private static string None(List<Type> types, string? name)
     {
         var usual = types.SelectMany(type => type.GetMethods(Methods | BindingFlags.NonPublic))
             .Where(method => method.Name is "Process" or "ProcessAsync")

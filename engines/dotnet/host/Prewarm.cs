@@ -15,7 +15,7 @@ internal static class Prewarm
     internal static void Run()
     {
         var load = LoadHead.Read("""{"manifest":{"engine":{"entry":null},"config":{"a":"b"}}}"""u8);
-        var method = Entry.Find(typeof(Prewarm).Assembly, "Prewarm.Echo");
+        var method = Entry.Find(new[] { typeof(Prewarm).Assembly }, "Prewarm.Echo");
         var call = Calls.To(method, null);
         for (var round = 0; round < 2; round++)
         {

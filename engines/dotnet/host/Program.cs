@@ -1,6 +1,5 @@
 #nullable enable
 using System;
-using System.Runtime.InteropServices;
 using WorkManager.Wire;
 
 namespace WorkManager.Host;
@@ -12,7 +11,7 @@ internal static class Program
     {
         var channel = new Channel();
         if (arguments is ["prewarmed"]) Prewarm.Run();
-        channel.Write(Kind.Ready, Heads.Ready(RuntimeInformation.FrameworkDescription).Span, default);
+        channel.Write(Kind.Ready, Heads.Ready($".NET {Environment.Version}"), default);
         Worker? worker = null;
         while (channel.Read(out var kind, out var head, out var body))
         {
@@ -37,13 +36,13 @@ internal static class Program
         try
         {
             var worker = Worker.Load(LoadHead.Read(head.Span), body);
-            channel.Write(Kind.Loaded, Heads.Loaded(worker.Entry, false).Span, default);
+            channel.Write(Kind.Loaded, Heads.Loaded(worker.Entry, false), default);
             return worker;
         }
         catch (Exception error)
         {
             var failure = Failures.Of(error, "load-failed", retryable: false);
-            channel.Write(Kind.Error, Heads.Failed(failure, null).Span, default);
+            channel.Write(Kind.Error, Heads.Failed(failure, null), default);
             return null;
         }
     }

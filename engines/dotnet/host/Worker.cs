@@ -27,16 +27,19 @@ internal sealed class Worker : IDisposable
 
     internal string Entry { get; }
 
-    /// <summary>Loads an assembly that carries its own debugging information.</summary>
-    internal static Worker Load(LoadHead head, ReadOnlyMemory<byte> assembly)
+    /// <param name="code">An assembly, or an archive of assemblies.</param>
+    internal static Worker Load(LoadHead head, ReadOnlyMemory<byte> code)
     {
         AssemblyLoadContext.Default.Resolving += Resolve;
-        // A copy: the runtime maps what it is given, and the channel uses its buffer again.
-        var loaded = AssemblyLoadContext.Default.LoadFromStream(new MemoryStream(assembly.ToArray()));
-        var method = Host.Entry.Find(loaded, head.Entry);
+        // A copy: the channel uses its buffer again.
+        var method = Host.Entry.Find(Assemblies(code.ToArray()), head.Entry);
         var instance = method.IsStatic ? null : Activator.CreateInstance(method.DeclaringType!);
         return new Worker(method, instance, head.Config);
     }
+
+    private static IReadOnlyList<Assembly> Assemblies(byte[] code) => Package.IsOne(code)
+        ? Package.Open(code).Candidates()
+        : new[] { AssemblyLoadContext.Default.LoadFromStream(new MemoryStream(code)) };
 
     internal Answer Answer(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
     {

@@ -25,7 +25,7 @@ macro_rules! sources {
     ($($path:literal),+ $(,)?) => { &[$(($path, include_str!(concat!("../", $path)))),+] };
 }
 
-const WIRE: Sources = sources!["wire/Channel.cs", "wire/Heads.cs"];
+const WIRE: Sources = sources!["wire/Channel.cs", "wire/HeadWriter.cs", "wire/Heads.cs"];
 const CLOUD_EVENTS: Sources = sources![
     "cloudevents/CloudEvent.cs",
     "cloudevents/CloudEventAttribute.cs",
@@ -39,9 +39,13 @@ const HOST: Sources = sources![
     "host/AttemptHead.cs",
     "host/Call.cs",
     "host/Deadline.cs",
+    "host/Dependencies.cs",
     "host/Entry.cs",
     "host/Failures.cs",
+    "host/Frameworks.cs",
+    "host/Layout.cs",
     "host/LoadHead.cs",
+    "host/Package.cs",
     "host/Prewarm.cs",
     "host/Program.cs",
     "host/Worker.cs",

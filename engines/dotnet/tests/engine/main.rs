@@ -1,6 +1,7 @@
 //! The .NET engine with a real CoreCLR and a real Roslyn: what workers can rely on.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod archives;
 mod compiling;
 mod contract;
 mod failures;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant as Moment},
 };
@@ -79,8 +79,25 @@ fn variable(name: &str) -> Option<PathBuf> {
 }
 
 /// The engine's compiled programs are kept between tests, like in real life.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cache")
+}
+
+/// Compiles one file to a library, as a developer does.
+pub(crate) fn csc(output: &Path, source: &Path, references: impl Iterator<Item = PathBuf>) {
+    let Some(Options { root: Some(root), roslyn: Some(roslyn), .. }) = dotnet() else { panic!("there is no .NET") };
+    let frameworks = std::fs::read_dir(root.join("shared/Microsoft.NETCore.App")).unwrap();
+    let framework = frameworks.flatten().map(|entry| entry.path()).max().unwrap();
+    let own = std::fs::read_dir(framework).unwrap().flatten().map(|entry| entry.path());
+    let references: Vec<_> = references.collect();
+    let is_replaced = |path: &PathBuf| references.iter().any(|reference| reference.file_name() == path.file_name());
+    let is_library = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "dll");
+    let own = own.filter(|path| is_library(path) && !is_replaced(path));
+    let mut csc = std::process::Command::new(root.join("dotnet"));
+    csc.arg("exec").arg(roslyn.join("csc.dll")).args(["-nologo", "-target:library"]);
+    csc.args(own.chain(references.clone()).map(|path| format!("-reference:{}", path.display())));
+    let done = csc.arg(format!("-out:{}", output.display())).arg(source).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
 }
 
 impl Harness {
