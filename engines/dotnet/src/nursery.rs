@@ -26,6 +26,9 @@ use crate::{
 
 /// How long a process may take to be ready. Far more than it needs, even where the machine is busy.
 const READY: Duration = Duration::from_secs(20);
+/// How long the place of a spare process that was taken stays empty: starting the next one takes a processor for
+/// as long as the one that was taken needs for its first answer.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Bytes between two collections of a worker, in hexadecimal.
 const YOUNG: &str = "400000";
 /// The least that a runtime with its own objects can live with.
@@ -183,8 +186,11 @@ impl Nursery {
 }
 
 async fn keep_spare(nursery: Weak<Nursery>, wanted: Arc<Notify>) {
+    let mut patience = Duration::ZERO;
     loop {
         wanted.notified().await;
+        tokio::time::sleep(patience).await;
+        patience = PATIENCE;
         let Some(nursery) = nursery.upgrade() else { return };
         nursery.renew_spare().await;
     }

@@ -4,6 +4,7 @@
 mod archives;
 mod compiling;
 mod contract;
+mod events;
 mod failures;
 mod life;
 mod loading;
