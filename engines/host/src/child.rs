@@ -3,7 +3,10 @@
 use std::{
     fmt, fs, io,
     os::{fd::AsFd as _, unix::fs::MetadataExt as _},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -50,6 +53,8 @@ struct Shared {
     pidfd: Receiver,
     /// Held while a signal is sent, so that none is sent to a process id that is no longer ours.
     reaped: Mutex<bool>,
+    /// How many threads it had when it was killed for having too many.
+    crowd: AtomicU64,
     exit: watch::Sender<Option<Exit>>,
     /// Goes with it.
     folder: OnceLock<Folder>,
@@ -63,7 +68,7 @@ impl Child {
     pub fn watch(pid: Pid, tasks: &Tasks) -> io::Result<Self> {
         let pidfd = Receiver::from_owned_fd_unchecked(pidfd_open(pid, PidfdFlags::NONBLOCK)?)?;
         let (reaped, exit, folder) = (Mutex::new(false), watch::Sender::new(None), OnceLock::new());
-        let shared = Arc::new(Shared { pid, pidfd, reaped, exit, folder });
+        let shared = Arc::new(Shared { pid, pidfd, reaped, crowd: AtomicU64::default(), exit, folder });
         orphans::know(pid);
         gauge!(PROCESSES).increment(1.0);
         tasks.spawn_infallible(reap(shared.clone(), tasks.clone()));
@@ -80,6 +85,12 @@ impl Child {
     #[must_use]
     pub fn threads(&self) -> u64 {
         self.shared.threads()
+    }
+
+    /// How many threads it had when it was killed for them; 0 if it was not.
+    #[must_use]
+    pub(crate) fn crowd(&self) -> u64 {
+        self.shared.crowd.load(Ordering::Acquire)
     }
 
     /// How it ended, if it has.
@@ -148,6 +159,7 @@ async fn reap(shared: Arc<Shared>, tasks: Tasks) {
         let threads = shared.threads();
         if threads > MAX_THREADS {
             warn!("process {} was killed: it had {threads} threads, {MAX_THREADS} are allowed", shared.pid);
+            shared.crowd.store(threads, Ordering::Release);
             shared.kill();
         }
     }

@@ -169,9 +169,7 @@ impl Process {
                 }
                 Happening::Crowded(threads) => {
                     self.kill().await;
-                    Ended::Lost(format!(
-                        "the worker's process was killed: it had {threads} threads, {MAX_THREADS} are allowed"
-                    ))
+                    Ended::Lost(crowded(threads))
                 }
             };
             self.end(ended);
@@ -241,6 +239,8 @@ impl Process {
 
     async fn last_words(&self) -> String {
         match self.child.ended(LINGER).await {
+            // Who watches over its threads may have been faster than whoever waits for its answer.
+            Some(_) if self.child.crowd() > 0 => crowded(self.child.crowd()),
             Some(exit) => format!("the worker's process {exit}"),
             None => {
                 self.kill().await;
@@ -248,6 +248,10 @@ impl Process {
             }
         }
     }
+}
+
+fn crowded(threads: u64) -> String {
+    format!("the worker's process was killed: it had {threads} threads, {MAX_THREADS} are allowed")
 }
 
 async fn read_one(channel: &mut Channel) -> Result<Frame, FrameError> {
