@@ -1,6 +1,7 @@
 //! The use cases, shared by every API: what can be asked of a control plane, checked once and done in
 //! an order that leaves nothing half made.
 
+mod artefact;
 mod change;
 mod check;
 mod claim;

@@ -23,6 +23,7 @@ use clap::Subcommand;
 
 pub use completions::Args as CompletionsArgs;
 pub use dev::{Args as DevArgs, Ground, Session};
+pub use doctor::{DotnetPlaces, LookForDotnet};
 pub use error::Error;
 pub use exit::Exit;
 pub use options::{Colour, Connection, Display, Format, Remote};
@@ -83,14 +84,14 @@ pub enum Verb {
 
 /// Carries `verb` out, prints what it says, and answers how the program ends. `program` is the whole
 /// command line, for completions.
-pub async fn run(verb: &Verb, program: clap::Command) -> Exit {
-    dispatch(verb, program, &Output::new).await
+pub async fn run(verb: &Verb, program: clap::Command, look: LookForDotnet) -> Exit {
+    dispatch(verb, program, &Output::new, look).await
 }
 
 /// Where a verb prints, given how.
 type Open<'a> = &'a (dyn Fn(&Display) -> Output + Sync);
 
-async fn dispatch(verb: &Verb, program: clap::Command, open: Open<'_>) -> Exit {
+async fn dispatch(verb: &Verb, program: clap::Command, open: Open<'_>, look: LookForDotnet) -> Exit {
     match verb {
         Verb::Create(remote) => ask(remote, open, create::run).await,
         Verb::Apply(remote) => ask(remote, open, apply::run).await,
@@ -110,7 +111,12 @@ async fn dispatch(verb: &Verb, program: clap::Command, open: Open<'_>) -> Exit {
         Verb::DeadLetters(remote) => ask(remote, open, dead_letters::run).await,
         Verb::Quarantine(remote) => ask(remote, open, quarantine::run).await,
         Verb::Engines(remote) => ask(remote, open, engines::run).await,
-        Verb::Doctor(remote) => ask(remote, open, doctor::run).await,
+        Verb::Doctor(remote) => {
+            ask(remote, open, async |args: &doctor::Args, client: &Client, output: &Output| {
+                doctor::run(args, client, output, look).await
+            })
+            .await
+        }
         Verb::Completions(args) => {
             let output = open(&Display::default());
             conclude(completions::run(args, program, &output), &output)

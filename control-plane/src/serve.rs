@@ -198,6 +198,7 @@ async fn application(
     let (with, running) = (router.clone(), tasks.clone());
     let app = App::new(app::Parts { records, blobs, bus, target, roster, router, clock, ids, tasks, settings });
     app.keep_house();
+    app.keep_artefacts();
     if let Some(membership) = membership {
         running.spawn_infallible(replicas::follow(app.clone()));
         running.spawn_infallible(replicas::hand_on(with.clone(), running.clone()));

@@ -5,10 +5,16 @@ use std::{process::ExitCode, sync::Arc};
 pub(crate) use workmanager_adapters_dapr::Options as DaprOptions;
 use workmanager_adapters_dapr::{self as dapr, Dapr};
 use workmanager_adapters_embedded::{self as embedded, Config, Location};
-use workmanager_control_plane::serve::{Data, Folder, Stores};
-use workmanager_core_domain::ports::{Blobs, Bus, Records};
+use workmanager_control_plane::{
+    cli::DotnetPlaces,
+    serve::{Data, Folder, Stores},
+};
+use workmanager_core_domain::{
+    EngineInfo,
+    ports::{Blobs, Bus, Records},
+};
 use workmanager_core_kit::{SystemClock, Tasks};
-use workmanager_engines_dotnet::{self as dotnet, Dotnet};
+use workmanager_engines_dotnet::{self as dotnet, Dotnet, Way};
 use workmanager_engines_host::Registry;
 use workmanager_engines_python::{Options, Python};
 use workmanager_functions_knative as function;
@@ -112,9 +118,20 @@ pub(crate) fn engines(config: &function::Config, tasks: &Tasks) -> Registry {
         cache: config.machine_cache(),
         sandbox: config.sandbox,
         launcher: None,
+        way: if config.dotnet_exec { Way::Exec } else { Way::Own },
+        spares: config.dotnet_spares,
     };
     let dotnet = Dotnet::new(dotnet, tasks.clone());
-    Registry::new().with(Arc::new(Python::new(python, tasks.clone()))).with(Arc::new(dotnet))
+    let all = Registry::new().with(Arc::new(Python::new(python, tasks.clone()))).with(Arc::new(dotnet));
+    let offered: Vec<_> = config.engines.iter().map(|engine| engine.0).collect();
+    all.offering(&offered)
+}
+
+/// What .NET this machine has, for the doctor.
+pub(crate) fn look_for_dotnet(places: &DotnetPlaces) -> EngineInfo {
+    let DotnetPlaces { root, compiler, path } = places.clone();
+    let options = dotnet::Options { root, roslyn: compiler, path, ..dotnet::Options::default() };
+    Dotnet::new(options, Tasks::new()).look()
 }
 
 /// This program starts itself to become the runtime of .NET workers; says how that ended.

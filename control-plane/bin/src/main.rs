@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 
 fn run(program: Program, runtime: Runtime) -> cli::Exit {
     let exit = match program.verb {
-        Verb::Client(verb) => runtime.block_on(cli::run(&verb, program::command())),
+        Verb::Client(verb) => runtime.block_on(cli::run(&verb, program::command(), assemble::look_for_dotnet)),
         Verb::Serve(serve) => runtime.block_on(run::serve(*serve)),
         Verb::Dev(dev) => runtime.block_on(run::dev(*dev)),
         Verb::Function(function) => runtime.block_on(run::function(*function)),

@@ -75,10 +75,17 @@ impl App {
         let code = problems.none_or(Some(code))?.ok_or(Error::CodeUrl)?;
         let wait = self.wait(wait)?;
         let app = self.clone();
-        self.to_the_end(async move { app.reload(worker, code, condition, wait).await }).await
+        let loaded = self.to_the_end(async move { app.reload(worker, code, condition, wait).await }).await;
+        loaded.map_err(|error| error.at(&format!("{at}/content")))
     }
 
-    async fn reload(&self, worker: Worker, code: Bytes, condition: Condition, wait: Duration) -> Result<View, Error> {
+    pub(super) async fn reload(
+        &self,
+        worker: Worker,
+        code: Bytes,
+        condition: Condition,
+        wait: Duration,
+    ) -> Result<View, Error> {
         let manifest = manifest_of(&worker, version::digest(&code).await);
         let prepared = self.prepare((worker.id, &worker.name), manifest, code, wait).await?;
         self.parts.router.board().clear(worker.id);

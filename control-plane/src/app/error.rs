@@ -216,8 +216,13 @@ pub enum Error {
         found: u64,
     },
     /// The code does not load.
-    #[error("{}", .0.summary())]
-    Rejected(Failure),
+    #[error("{}", .failure.summary())]
+    Rejected {
+        /// Where the code stands in the request.
+        at: String,
+        /// What is wrong with it.
+        failure: Failure,
+    },
     /// Code by URL.
     #[error("code by `url` is switched off; send it as `content`")]
     CodeUrl,
@@ -301,6 +306,19 @@ pub struct Invocation {
 }
 
 impl Error {
+    /// Code that does not load, as a create has it.
+    pub(super) fn rejected(failure: Failure) -> Self {
+        Self::Rejected { at: "/codeSource/content".to_owned(), failure }
+    }
+
+    /// The same, where the code stands elsewhere.
+    pub(super) fn at(self, pointer: &str) -> Self {
+        match self {
+            Self::Rejected { failure, .. } => Self::Rejected { at: pointer.to_owned(), failure },
+            other => other,
+        }
+    }
+
     /// A caller's wait is out of its range.
     pub(super) fn wait(pointer: &str, range: &RangeInclusive<Duration>) -> Self {
         let (least, most) = (Span(*range.start()), Span(*range.end()));
@@ -323,7 +341,7 @@ impl Error {
             Self::NameTaken { .. } => Code::NameTaken,
             Self::Busy { .. } => Code::WorkerBusy,
             Self::Revision { .. } => Code::RevisionConflict,
-            Self::Rejected(_) => Code::LoadFailed,
+            Self::Rejected { .. } => Code::LoadFailed,
             Self::CodeUrl => Code::CodeUrlDisabled,
             Self::CodeTooLarge { .. } => Code::CodeTooLarge,
             Self::CodeMissing { .. } => Code::CodeMissing,

@@ -75,7 +75,9 @@ fn kind(outcome: &Outcome) -> ErrorKind {
         Outcome::Failed(failure) => match failure.kind {
             FailureKind::LoadFailed => ErrorKind::Unprocessable,
             FailureKind::InvalidEvent => ErrorKind::Invalid,
-            FailureKind::VersionUnavailable | FailureKind::GrantRefused => ErrorKind::Unavailable,
+            FailureKind::VersionUnavailable | FailureKind::ArtefactMissing | FailureKind::GrantRefused => {
+                ErrorKind::Unavailable
+            }
             FailureKind::Exception
             | FailureKind::InvalidReply
             | FailureKind::OutOfMemory

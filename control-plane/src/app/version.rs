@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use bytes::Bytes;
 use tracing::debug;
-use workmanager_core_delivery::{Candidate, Verdict};
+use workmanager_core_delivery::{Artefact, Candidate, Verdict};
 use workmanager_core_domain::{
     Digest, Manifest, Version, Worker, WorkerId, WorkerName,
     ports::{Collection, Expect, Key},
@@ -70,11 +70,19 @@ impl App {
         source: Bytes,
         wait: Duration,
     ) -> Result<Prepared, Error> {
-        let candidate =
-            Candidate { worker, name: name.clone(), manifest: manifest.clone(), source: source.clone(), timeout: wait };
+        let made = self.made(&manifest, name).await?;
+        let given = made.as_ref().map(|made| Digest::of(&made.bytes));
+        let candidate = Candidate {
+            worker,
+            name: name.clone(),
+            manifest: manifest.clone(),
+            source: source.clone(),
+            made,
+            timeout: wait,
+        };
         let verdict = self.parts.target.validate(&candidate).await?;
         let artefact = match verdict {
-            Verdict::Rejected(failure) => return Err(Error::Rejected(failure)),
+            Verdict::Rejected(failure) => return Err(Error::rejected(failure)),
             Verdict::Loaded { entry, artefact } => {
                 debug!("code of worker `{name}` loads, entry `{entry}`");
                 artefact
@@ -82,9 +90,11 @@ impl App {
         };
         let blobs = &self.parts.blobs;
         blobs.put(source).await?;
-        if let Some(artefact) = artefact {
-            manifest.artefact = Some(blobs.put(artefact).await?);
-        }
+        manifest.artefact = match artefact {
+            Artefact::None => None,
+            Artefact::AsGiven => given,
+            Artefact::Fresh(compiled) => Some(self.keep(&manifest, name, compiled).await?),
+        };
         let encode = |source| Error::Encode { key: format!("manifest of {worker}"), source };
         let canonical = manifest.canonical().map_err(encode)?;
         let digest = blobs.put(canonical.into()).await?;

@@ -3,6 +3,8 @@
 mod machine;
 mod server;
 
+pub use machine::{DotnetPlaces, LookForDotnet};
+
 use clap::Args as ClapArgs;
 use serde::Serialize;
 use serde_json::json;
@@ -63,10 +65,10 @@ impl Check {
 }
 
 /// Makes the checks. Fails if one of them does.
-pub(crate) async fn run(args: &Args, client: &Client, output: &Output) -> Result<(), Error> {
+pub(crate) async fn run(args: &Args, client: &Client, output: &Output, look: LookForDotnet) -> Result<(), Error> {
     let checks = with_progress(output, "looking", async {
         let (mut checks, running) = server::checks(client).await;
-        checks.extend(machine::checks(&args.machine, running).await);
+        checks.extend(machine::checks(&args.machine, running, look).await);
         checks
     })
     .await;

@@ -52,6 +52,26 @@ pub(crate) struct FieldError {
     pub(crate) pointer: String,
     /// What is wrong.
     pub(crate) reason: String,
+    /// The file, where it is wrong in the code.
+    pub(crate) file: String,
+    /// The line there.
+    pub(crate) line: u32,
+    /// The column there.
+    pub(crate) column: u32,
+    /// The compiler's name for it.
+    pub(crate) id: String,
+}
+
+impl fmt::Display for FieldError {
+    /// What is wrong with code as compilers write it, so that terminals and editors find the place.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pointer, reason, file, line, column, id } = self;
+        if id.is_empty() {
+            write!(f, "{pointer} {reason}")
+        } else {
+            write!(f, "{file}({line},{column}): error {id}: {reason}")
+        }
+    }
 }
 
 impl Problem {
@@ -75,7 +95,7 @@ impl Problem {
 
     /// What belongs to it, line by line: fields, the worker's output, its stack.
     pub(crate) fn details(&self) -> Vec<String> {
-        let fields = self.errors.iter().map(|field| format!("{} {}", field.pointer, field.reason));
+        let fields = self.errors.iter().map(ToString::to_string);
         let logs = self.logs.iter().map(|log| format!("| {}", log.text));
         let stack = self.failure.iter().filter_map(|failure| failure.stack.as_deref());
         let stack = stack.flat_map(str::lines).map(str::to_owned);

@@ -119,7 +119,14 @@ async fn not_attempted(response: Response<Incoming>) -> Outcome {
     let problem = Problem::read(response).await;
     let message = problem.detail;
     let failed = |kind, retryable| {
-        Outcome::Failed(Failure { kind, retryable, error_type: None, message: message.clone(), stack: None })
+        Outcome::Failed(Failure {
+            kind,
+            retryable,
+            error_type: None,
+            message: message.clone(),
+            stack: None,
+            errors: Vec::new(),
+        })
     };
     if !says_so {
         return Outcome::Unknown { message: format!("the function answered {status}: {message}") };
@@ -127,6 +134,7 @@ async fn not_attempted(response: Response<Incoming>) -> Outcome {
     match problem.code.as_str() {
         "grant-refused" => failed(FailureKind::GrantRefused, true),
         "version-unavailable" => failed(FailureKind::VersionUnavailable, true),
+        "artefact-missing" => failed(FailureKind::ArtefactMissing, true),
         "load-failed" => failed(FailureKind::LoadFailed, false),
         _ => Outcome::Overloaded { message },
     }
@@ -170,6 +178,7 @@ fn replied(head: ReplyHead, body: Bytes, attempt: &Attempt, now: Timestamp) -> O
             error_type: None,
             message: format!("the reply is no event: {error}"),
             stack: None,
+            errors: Vec::new(),
         }),
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
-use workmanager_core_delivery::{Candidate, Reach, Target, TargetError, Verdict};
+use workmanager_core_delivery::{Artefact, Candidate, Compiled, Reach, Target, TargetError, Verdict};
 use workmanager_core_domain::{
     EngineInfo, MimeType, Outcome,
     attempt::Attempt,
@@ -108,15 +108,28 @@ impl Local {
         }
     }
 
+    /// Asks with what is made already; the source is sent only where that is not taken.
     async fn ask(&self, candidate: &Candidate) -> Result<Verdict, TargetError> {
+        if candidate.made.is_some()
+            && let Some(verdict) = self.ask_with(candidate, candidate.made.as_ref()).await?
+        {
+            return Ok(verdict);
+        }
+        let refused = || TargetError::Unavailable { reason: "the function takes neither source nor artefact".into() };
+        self.ask_with(candidate, None).await?.ok_or_else(refused)
+    }
+
+    /// `None` if the function compiles with something else than what `made` was compiled with.
+    async fn ask_with(&self, candidate: &Candidate, made: Option<&Compiled>) -> Result<Option<Verdict>, TargetError> {
         let unavailable = |reason: String| TargetError::Unavailable { reason };
-        let request = request::validate(candidate).map_err(|error| unavailable(error.to_string()))?;
+        let request = request::validate(candidate, made).map_err(|error| unavailable(error.to_string()))?;
         let awake = self.function.wake().await.map_err(|error| unavailable(error.to_string()))?;
         let response = awake.client().send(request).await.map_err(|error| unavailable(error.to_string()))?;
         awake.answered();
         if response.status() != StatusCode::OK {
             let problem = Problem::read(response).await;
             return Err(match problem.code.as_str() {
+                "toolchain-differs" => return Ok(None),
                 "engine-unavailable" => TargetError::NoEngine {
                     mime_type: candidate.manifest.mime_type.to_string(),
                     reason: problem.detail,
@@ -125,23 +138,36 @@ impl Local {
             });
         }
         let mut frames = Frames::new(response.into_body(), Limits::CODE);
-        verdict(&mut frames).await.map_err(|error| unavailable(error.to_string()))
+        let verdict = verdict(&mut frames, made.is_some()).await;
+        verdict.map(Some).map_err(|error| unavailable(error.to_string()))
     }
 }
 
-async fn verdict(frames: &mut Frames) -> Result<Verdict, FrameError> {
+async fn verdict(frames: &mut Frames, is_made: bool) -> Result<Verdict, FrameError> {
     let Some(frame) = frames.next().await? else {
         return Err(FrameError::Io(std::io::ErrorKind::UnexpectedEof.into()));
     };
     // Code that kills its process or never ends does not load either: that is the code's fault.
     let rejected = |message: String| {
         let kind = FailureKind::LoadFailed;
-        Verdict::Rejected(Failure { kind, retryable: false, error_type: None, message, stack: None })
+        Verdict::Rejected(Failure {
+            kind,
+            retryable: false,
+            error_type: None,
+            message,
+            stack: None,
+            errors: Vec::new(),
+        })
     };
     match frame.kind {
         Kind::Loaded => {
             let head: LoadedHead = frame.head()?;
-            Ok(Verdict::Loaded { entry: head.entry, artefact: head.artefact.then_some(frame.body) })
+            let artefact = match head.toolchain {
+                Some(toolchain) if head.artefact => Artefact::Fresh(Compiled { toolchain, bytes: frame.body }),
+                _ if is_made => Artefact::AsGiven,
+                _ => Artefact::None,
+            };
+            Ok(Verdict::Loaded { entry: head.entry, artefact })
         }
         Kind::Error => Ok(match frame.head::<ErrorHead>()?.error {
             FailedWith::Failed(failure) => Verdict::Rejected(failure),

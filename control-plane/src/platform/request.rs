@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
-use workmanager_core_delivery::Candidate;
-use workmanager_core_domain::attempt::Attempt;
+use workmanager_core_delivery::{Candidate, Compiled};
+use workmanager_core_domain::{Digest, attempt::Attempt};
 use workmanager_core_frames::{
     AttemptHead, AttemptLimits, CONTENT_TYPE as FRAMES, CONTRACT, CONTRACT_HEADER, Frame, FrameError, Kind,
     ValidateHead,
@@ -33,15 +33,19 @@ pub(super) fn attempt(attempt: &Attempt, grant: String) -> Result<Request<Body>,
     Ok(post("http://function/v1/attempts", frame))
 }
 
-/// The request to validate a candidate.
-pub(super) fn validate(candidate: &Candidate) -> Result<Request<Body>, FrameError> {
+/// The request to validate a candidate: with what it was compiled to where that is `made`, else with its source.
+pub(super) fn validate(candidate: &Candidate, made: Option<&Compiled>) -> Result<Request<Body>, FrameError> {
+    let mut manifest = candidate.manifest.clone();
+    manifest.artefact = made.map(|made| Digest::of(&made.bytes));
     let head = ValidateHead {
         worker: candidate.worker,
         worker_name: candidate.name.as_str().to_owned(),
-        manifest: candidate.manifest.clone(),
+        manifest,
+        toolchain: made.map(|made| made.toolchain.clone()),
         timeout_ms: u64::try_from(candidate.timeout.as_millis()).unwrap_or(u64::MAX),
     };
-    let frame = Frame::new(Kind::Validate, &head, candidate.source.clone())?;
+    let body = made.map_or(&candidate.source, |made| &made.bytes);
+    let frame = Frame::new(Kind::Validate, &head, body.clone())?;
     Ok(post("http://function/v1/validate", frame))
 }
 

@@ -1,13 +1,14 @@
 //! What was last seen of each worker's code: whether it loads.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
-        PoisonError, RwLock,
+        Mutex, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+use tokio::sync::Notify;
 use workmanager_core_domain::{
     Timestamp, WorkerId,
     outcome::{FailureKind, Outcome, Report},
@@ -26,6 +27,9 @@ pub struct LoadFailure {
 #[derive(Debug, Default)]
 pub struct Board {
     failing: RwLock<HashMap<WorkerId, LoadFailure>>,
+    /// Workers whose artefact is lost, and that nobody has taken up yet.
+    missing: Mutex<HashSet<WorkerId>>,
+    is_missing: Notify,
     // Lets the happy path, where nobody fails, go without the lock.
     count: AtomicUsize,
 }
@@ -33,6 +37,7 @@ pub struct Board {
 /// What an attempt says about loading.
 enum Sign {
     Loads,
+    Misses,
     Fails(String),
     Nothing,
 }
@@ -47,6 +52,7 @@ fn sign(outcome: &Outcome) -> Sign {
             | FailureKind::InvalidEvent
             | FailureKind::OutOfMemory
             | FailureKind::ReplyTooLarge => Sign::Loads,
+            FailureKind::ArtefactMissing => Sign::Misses,
             FailureKind::GrantRefused | FailureKind::Protocol => Sign::Nothing,
         },
         Outcome::Overloaded { .. }
@@ -62,11 +68,30 @@ impl Board {
         match sign(&report.outcome) {
             Sign::Nothing => {}
             Sign::Loads => self.clear(worker),
+            Sign::Misses => {
+                self.missing.lock().unwrap_or_else(PoisonError::into_inner).insert(worker);
+                self.is_missing.notify_one();
+            }
             Sign::Fails(message) => {
                 let mut failing = self.failing.write().unwrap_or_else(PoisonError::into_inner);
                 let since = failing.get(&worker).map_or(report.started_at, |known| known.since);
                 failing.insert(worker, LoadFailure { message, since });
                 self.count.store(failing.len(), Ordering::Release);
+            }
+        }
+    }
+
+    /// A worker whose artefact an attempt has missed; waits for one. For one caller.
+    pub async fn next_missing(&self) -> WorkerId {
+        loop {
+            let next = {
+                let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+                let next = missing.iter().next().copied();
+                next.and_then(|worker| missing.take(&worker))
+            };
+            match next {
+                Some(worker) => return worker,
+                None => self.is_missing.notified().await,
             }
         }
     }
@@ -108,7 +133,7 @@ mod tests {
 
     fn failed(kind: FailureKind, message: &str) -> Outcome {
         let message = message.to_owned();
-        Outcome::Failed(Failure { kind, retryable: false, error_type: None, message, stack: None })
+        Outcome::Failed(Failure { kind, retryable: false, error_type: None, message, stack: None, errors: Vec::new() })
     }
 
     #[test]

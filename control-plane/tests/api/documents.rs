@@ -72,6 +72,7 @@ fn failures() -> Vec<FailureKind> {
     each!(FailureKind {
         FailureKind::Exception => FailureKind::Exception,
         FailureKind::LoadFailed => FailureKind::LoadFailed,
+        FailureKind::ArtefactMissing => FailureKind::ArtefactMissing,
         FailureKind::InvalidReply => FailureKind::InvalidReply,
         FailureKind::InvalidEvent => FailureKind::InvalidEvent,
         FailureKind::OutOfMemory => FailureKind::OutOfMemory,

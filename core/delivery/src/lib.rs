@@ -25,5 +25,5 @@ pub use filter::{EvaluationError, Filter, Input, InvalidFilter, MAX_FILTER};
 pub use lot::Parking;
 pub use plan::{Decision, Planned, plan};
 pub use roster::{Member, MemberFilter, Roster, Snapshot, Standing, StoredFilter};
-pub use target::{Candidate, Reach, Target, TargetError, Verdict};
+pub use target::{Artefact, Candidate, Compiled, Reach, Target, TargetError, Verdict};
 pub use witness::{Nobody, Sight, Witness};

@@ -6,6 +6,7 @@
 //! | failed, `retryable: false` | yes | dead letter `not-retryable` | the same attempt fails the same way |
 //! | failed, `retryable: true` | yes | retry | the worker may do better later |
 //! | engine lost, timed out | yes | retry | the worker had its chance; it may be its own doing |
+//! | failed, `artefact-missing` | no, and it did not begin | retry | it is compiled again meanwhile |
 //! | unknown | no | retry | the function went away; that is not the worker's doing |
 //! | overloaded | no, and it did not begin | retry | nobody tried: no room, or no function there |
 //! | `maxAttempts` counted | | dead letter `attempts-exhausted` | a retry must end |
@@ -15,7 +16,7 @@
 
 use std::time::Duration;
 
-use workmanager_core_domain::{Event, Limits, Outcome, dead_letter::Reason, reply};
+use workmanager_core_domain::{Event, Limits, Outcome, dead_letter::Reason, outcome::FailureKind, reply};
 
 /// How often an event may be the reply to another; then it is going in circles.
 pub const MAX_HOPS: i32 = 16;
@@ -66,16 +67,16 @@ pub struct Tries {
 /// Whether an attempt with this outcome's code began and counts; for records that are read back.
 #[must_use]
 pub fn counts(code: &str) -> bool {
-    code != "unknown" && code != "overloaded"
+    code != "unknown" && code != "overloaded" && code != "artefact-missing"
 }
 
 /// Whether an attempt with this outcome began, or may have begun.
 #[must_use]
 pub const fn began(outcome: &Outcome) -> bool {
     match outcome {
+        Outcome::Failed(failure) => !matches!(failure.kind, FailureKind::ArtefactMissing),
         Outcome::Replied(_)
         | Outcome::NoReply
-        | Outcome::Failed(_)
         | Outcome::EngineLost { .. }
         | Outcome::TimedOut { .. }
         | Outcome::Unknown { .. } => true,
@@ -115,6 +116,7 @@ pub fn decide(
 ) -> Verdict {
     let (begun, counted) = match outcome {
         Outcome::Replied(_) | Outcome::NoReply => return Verdict::Settle,
+        Outcome::Failed(failure) if failure.kind == FailureKind::ArtefactMissing => (0, 0),
         Outcome::Failed(failure) if !failure.retryable => return Verdict::DeadLetter { reason: Reason::NotRetryable },
         Outcome::Failed(_) | Outcome::EngineLost { .. } | Outcome::TimedOut { .. } => (1, 1),
         Outcome::Unknown { .. } => (1, 0),

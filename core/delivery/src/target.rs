@@ -21,8 +21,30 @@ pub struct Candidate {
     pub manifest: Manifest,
     /// The source.
     pub source: Bytes,
+    /// What it was compiled to before, if that is known.
+    pub made: Option<Compiled>,
     /// How long loading may take, waking a function included.
     pub timeout: Duration,
+}
+
+/// What a source was compiled to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compiled {
+    /// By what.
+    pub toolchain: String,
+    /// The artefact.
+    pub bytes: Bytes,
+}
+
+/// What a version needs beside its source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Artefact {
+    /// Nothing: its engine loads source.
+    None,
+    /// What the candidate came with.
+    AsGiven,
+    /// This, compiled now.
+    Fresh(Compiled),
 }
 
 /// What a function says about a candidate.
@@ -32,8 +54,8 @@ pub enum Verdict {
     Loaded {
         /// The entry that was found.
         entry: String,
-        /// What the engine compiled, where it compiles.
-        artefact: Option<Bytes>,
+        /// What the version needs beside its source.
+        artefact: Artefact,
     },
     /// It does not, and why.
     Rejected(Failure),

@@ -35,5 +35,5 @@ pub use limits::Limits;
 pub use name::{GroupName, Topic, WorkerName};
 pub use outcome::Outcome;
 pub use time::Timestamp;
-pub use version::{Manifest, MimeType, Version};
+pub use version::{Made, Manifest, MimeType, Version};
 pub use worker::Worker;

@@ -1,6 +1,6 @@
 //! How an attempt ended.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,33 @@ pub struct Failure {
     /// The worker's own stack, from its first line on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<String>,
+    /// What a compiler says about the code, all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<CodeError>,
+}
+
+/// One place in the code that a compiler does not take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CodeError {
+    /// The file, as the code is named in stack traces, or as an archive has it.
+    pub file: String,
+    /// The line, from 1 on.
+    pub line: u32,
+    /// The column, from 1 on.
+    pub column: u32,
+    /// The compiler's own name for it, as in `CS1002`.
+    pub id: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for CodeError {
+    /// As compilers write it, so that editors find the place.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line, column, id, message } = self;
+        write!(f, "{file}({line},{column}): error {id}: {message}")
+    }
 }
 
 /// The kinds of failure; their codes are stable.
@@ -73,6 +100,8 @@ pub enum FailureKind {
     ReplyTooLarge,
     /// The version's code is not where its digest says.
     VersionUnavailable,
+    /// What the version's source was compiled to is lost; it can be made again.
+    ArtefactMissing,
     /// The function refused the grant.
     GrantRefused,
     /// The engine broke its protocol.
@@ -91,6 +120,7 @@ impl FailureKind {
             Self::OutOfMemory => "out-of-memory",
             Self::ReplyTooLarge => "reply-too-large",
             Self::VersionUnavailable => "version-unavailable",
+            Self::ArtefactMissing => "artefact-missing",
             Self::GrantRefused => "grant-refused",
             Self::Protocol => "engine-protocol",
         }

@@ -37,6 +37,12 @@ impl MimeType {
         }
     }
 
+    /// Whether its source is compiled, once, before it is loaded.
+    #[must_use]
+    pub const fn is_compiled(self) -> bool {
+        matches!(self, Self::CSharp)
+    }
+
     /// The language users see.
     #[must_use]
     pub const fn language(self) -> &'static str {
@@ -123,6 +129,30 @@ impl Manifest {
     pub fn canonical(&self) -> Result<Vec<u8>, serde_json::Error> {
         serde_json::to_vec(self)
     }
+}
+
+/// What a source was compiled to, kept so that nobody compiles it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Made {
+    /// What compiled it: compiler, framework and references, as the engine names them together.
+    pub toolchain: String,
+    /// The blob.
+    pub artefact: Digest,
+}
+
+impl Made {
+    /// The record's id for `source` under `name`, which stack traces show. The toolchain is not in it: whoever
+    /// uses the record compares that, and the newest one counts.
+    #[must_use]
+    pub fn key(mime_type: MimeType, source: &Digest, name: &str) -> String {
+        Digest::of(format!("{mime_type}\0{source}\0{name}").as_bytes()).hex()
+    }
+}
+
+impl Document for Made {
+    const COLLECTION: Collection = Collection::Artefact;
+    const SCHEMA: u32 = 1;
 }
 
 /// Where a version is in its life.

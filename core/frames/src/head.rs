@@ -154,6 +154,9 @@ pub struct LoadedHead {
     /// Whether the body is an artefact to keep.
     #[serde(default)]
     pub artefact: bool,
+    /// What compiled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toolchain: Option<String>,
 }
 
 /// Control plane to function: does this load?
@@ -164,8 +167,11 @@ pub struct ValidateHead {
     pub worker: WorkerId,
     /// The worker's name, for stack traces.
     pub worker_name: String,
-    /// The candidate. Its source is the body.
+    /// The candidate. The body is its source, or its artefact where it names one.
     pub manifest: Manifest,
+    /// What compiled that artefact. A function that compiles otherwise does not take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toolchain: Option<String>,
     /// How long loading may take, in milliseconds.
     pub timeout_ms: u64,
 }
@@ -184,6 +190,7 @@ mod tests {
             error_type: Some("ValueError".into()),
             message: "no".into(),
             stack: None,
+            errors: Vec::new(),
         };
         let head = ErrorHead { attempt: None, error: FailedWith::Failed(failure) };
         let json = serde_json::to_string(&head).unwrap();

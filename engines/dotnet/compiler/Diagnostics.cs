@@ -1,4 +1,5 @@
 #nullable enable
+using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
@@ -11,17 +12,19 @@ namespace WorkManager.Compiler;
 /// <summary>What the compiler has to say, for people.</summary>
 internal static class Diagnostics
 {
-    private const int MaxLines = 200;
+    private const int MaxErrors = 200;
 
-    /// <summary>All errors: one a line, with file, line, column and id.</summary>
+    /// <summary>All errors, each with file, line, column and id.</summary>
     internal static Failure Failure(IEnumerable<Diagnostic> diagnostics)
     {
         var errors = diagnostics.Where(one => one.Severity == DiagnosticSeverity.Error)
-            .OrderBy(one => one.Location.SourceSpan.Start)
-            .Select(Line)
+            .OrderBy(one => one.Location.SourceTree?.FilePath, StringComparer.Ordinal)
+            .ThenBy(one => one.Location.SourceSpan.Start)
+            .Select(Error)
             .ToList();
-        var first = errors.Count == 1 ? errors[0] : $"{errors[0]} (and {errors.Count - 1} more)";
-        return new("load-failed", false, first, "CompilationFailed", string.Join("\n", errors.Take(MaxLines)));
+        var (first, more) = (Text(errors[0]), errors.Count - 1);
+        var message = more == 0 ? first : $"{first} (and {more} more)";
+        return new("load-failed", false, message, "CompilationFailed", Errors: errors.Take(MaxErrors).ToList());
     }
 
     internal static Failure Failure(string message) => new("load-failed", false, message, "CompilationFailed");
@@ -40,12 +43,15 @@ internal static class Diagnostics
         return null;
     }
 
-    private static string Line(Diagnostic one)
+    private static string Text(CodeError error) =>
+        error.Line == 0 ? $"error {error.Id}: {error.Message}" : $"{error.File}({error.Line},{error.Column}): error {error.Id}: {error.Message}";
+
+    private static CodeError Error(Diagnostic one)
     {
         var message = one.GetMessage(CultureInfo.InvariantCulture);
-        if (!one.Location.IsInSource) return $"error {one.Id}: {message}";
+        if (!one.Location.IsInSource) return new("", 0, 0, one.Id, message);
         var span = one.Location.GetMappedLineSpan();
-        var (line, column) = (span.StartLinePosition.Line + 1, span.StartLinePosition.Character + 1);
-        return $"{span.Path}({line},{column}): error {one.Id}: {message}";
+        var start = span.StartLinePosition;
+        return new(span.Path, start.Line + 1, start.Character + 1, one.Id, message);
     }
 }

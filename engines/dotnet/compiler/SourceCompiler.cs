@@ -68,20 +68,19 @@ internal sealed class SourceCompiler
 
     internal Compiled Compile(string fileName, ReadOnlyMemory<byte> source)
     {
-        using var stream = new MemoryStream(source.ToArray());
-        SourceText text;
+        List<SyntaxTree> trees;
         try
         {
-            text = SourceText.From(stream, new UTF8Encoding(false, true));
+            trees = Sources.Read(fileName, source.ToArray()).ConvertAll(file => CSharpSyntaxTree.ParseText(file.Text, Parsing, file.Name));
         }
-        catch (DecoderFallbackException)
+        catch (InvalidDataException error)
         {
-            return new(null, Diagnostics.Failure($"{fileName} is no UTF-8 text"));
+            return new(null, Diagnostics.Failure(error.Message));
         }
-        var tree = CSharpSyntaxTree.ParseText(text, Parsing, fileName);
-        if (Diagnostics.Package(tree) is { } refused) return new(null, refused);
+        foreach (var tree in trees)
+            if (Diagnostics.Package(tree) is { } refused) return new(null, refused);
         var name = "worker_" + Path.GetFileNameWithoutExtension(fileName);
-        var compilation = CSharpCompilation.Create(name, new[] { tree, usings }, references, options);
+        var compilation = CSharpCompilation.Create(name, trees.Append(usings), references, options);
         using var assembly = new MemoryStream();
         var result = compilation.Emit(assembly, options: Emitting);
         return result.Success ? new(assembly.ToArray(), null) : new(null, Diagnostics.Failure(result.Diagnostics));

@@ -23,14 +23,14 @@ internal readonly struct Answer
     internal static Answer Of(string attempt, Failure failure) =>
         new(Kind.Error, Heads.Failed(failure, attempt), default);
 
-    internal static Answer Of(string attempt, CloudEvent? reply)
+    internal static Answer Of(string attempt, CloudEvent? reply, ForeignJson? json = null)
     {
         if (reply is null) return new(Kind.Result, new HeadWriter().Text("attempt", attempt).Bytes(), default);
         string data;
         ReadOnlyMemory<byte> body;
         try
         {
-            (data, body) = Data(reply);
+            (data, body) = Data(reply, json);
         }
         catch (Exception error)
             when (error is JsonException or NotSupportedException or InvalidOperationException or ArgumentException)
@@ -55,7 +55,7 @@ internal readonly struct Answer
         return head.End().Text("data", data).Bytes();
     }
 
-    private static (string, ReadOnlyMemory<byte>) Data(CloudEvent reply) => reply.Data switch
+    private static (string, ReadOnlyMemory<byte>) Data(CloudEvent reply, ForeignJson? json) => reply.Data switch
     {
         null => ("none", default),
         byte[] bytes => ("binary", bytes),
@@ -63,6 +63,7 @@ internal readonly struct Answer
         string text when IsText(reply.DataContentType) => ("text", Encoding.UTF8.GetBytes(text)),
         JsonElement { ValueKind: not JsonValueKind.Undefined } element => ("json", Encoding.UTF8.GetBytes(element.GetRawText())),
         JsonNode node => ("json", Encoding.UTF8.GetBytes(node.ToJsonString())),
+        var other when json is not null => ("json", Encoding.UTF8.GetBytes(json.Write(other))),
         var other => ("json", JsonSerializer.SerializeToUtf8Bytes(other, other.GetType())),
     };
 

@@ -17,10 +17,11 @@ internal sealed class Worker : IDisposable
     private readonly object? instance;
     private readonly Call call;
     private readonly bool takesToken;
+    private readonly ForeignJson? json;
 
-    private Worker(MethodInfo method, object? instance, IReadOnlyDictionary<string, string> config)
+    private Worker(MethodInfo method, object? instance, IReadOnlyDictionary<string, string> config, ForeignJson? json)
     {
-        (Entry, this.instance, this.config) = (Host.Entry.Name(method), instance, config);
+        (Entry, this.instance, this.config, this.json) = (Host.Entry.Name(method), instance, config, json);
         call = Calls.To(method, instance);
         takesToken = Calls.TakesToken(method);
     }
@@ -32,14 +33,14 @@ internal sealed class Worker : IDisposable
     {
         AssemblyLoadContext.Default.Resolving += Resolve;
         // A copy: the channel uses its buffer again.
-        var method = Host.Entry.Find(Assemblies(code.ToArray()), head.Entry);
+        var bytes = code.ToArray();
+        // What we have compiled ourselves needs nothing that is not here.
+        var package = head.IsCompiled ? null : Package.Open(bytes);
+        var assemblies = package?.Candidates() ?? new[] { AssemblyLoadContext.Default.LoadFromStream(new MemoryStream(bytes)) };
+        var method = Host.Entry.Find(assemblies, head.Entry);
         var instance = method.IsStatic ? null : Activator.CreateInstance(method.DeclaringType!);
-        return new Worker(method, instance, head.Config);
+        return new Worker(method, instance, head.Config, package?.Json());
     }
-
-    private static IReadOnlyList<Assembly> Assemblies(byte[] code) => Package.IsOne(code)
-        ? Package.Open(code).Candidates()
-        : new[] { AssemblyLoadContext.Default.LoadFromStream(new MemoryStream(code)) };
 
     internal Answer Answer(ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
     {
@@ -55,8 +56,9 @@ internal sealed class Worker : IDisposable
         }
         try
         {
+            if (json is not null && attempt.Event.Data is JsonElement own) attempt.Event.Data = json.Read(own);
             using var deadline = Deadline.Of(attempt.Left, takesToken);
-            return Host.Answer.Of(attempt.Attempt, call(attempt.Event, deadline.Token));
+            return Host.Answer.Of(attempt.Attempt, call(attempt.Event, deadline.Token), json);
         }
         catch (Exception error)
         {

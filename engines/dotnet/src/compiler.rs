@@ -75,11 +75,11 @@ impl Compiler {
     }
 
     async fn start(&self, ground: &Ground, deadline: Instant) -> Result<Process, SpawnError> {
-        let Ground { launcher, runtime, toolchain, programs, sandbox, .. } = ground;
+        let Ground { launcher, runtime, programs, sandbox, .. } = ground;
         let launch = Launch {
             framework: runtime.framework.clone(),
             application: programs.compiler(),
-            folders: vec![toolchain.folder.clone()],
+            muxer: runtime.muxer.clone(),
             arguments: [&runtime.framework, &programs.cloud_events()].map(|path| path.display().to_string()).into(),
             properties: vec![
                 ("System.GC.Concurrent".to_owned(), "false".to_owned()),

@@ -10,10 +10,14 @@ use workmanager_core_domain::{
 use workmanager_core_kit::Tasks;
 use workmanager_engines_host::{Compiled, Engine, Level, Process, Sandbox, Source, SpawnError};
 
-use crate::{compiler::Compiler, launch::Launcher, nursery::Nursery};
+use crate::{
+    compiler::Compiler,
+    launch::{Launcher, Way},
+    nursery::Nursery,
+};
 
 /// How .NET is run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The folder of the runtimes; looked for on `path` and in the usual places when not given.
     pub root: Option<PathBuf>,
@@ -27,6 +31,25 @@ pub struct Options {
     pub sandbox: Level,
     /// What starts the runtime; this program itself when not given.
     pub launcher: Option<Launcher>,
+    /// How it does that.
+    pub way: Way,
+    /// Processes that are kept ahead of the need for them.
+    pub spares: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            root: None,
+            roslyn: None,
+            path: None,
+            cache: None,
+            sandbox: Level::default(),
+            launcher: None,
+            way: Way::default(),
+            spares: 1,
+        }
+    }
 }
 
 /// The engine for `text/x-csharp` and `text/x-dll`.
@@ -43,6 +66,14 @@ impl Dotnet {
     pub fn new(options: Options, tasks: Tasks) -> Self {
         let sandbox = Sandbox::probe(options.sandbox);
         Self { nursery: Arc::new(Nursery::new(options, tasks.clone())), compiler: Compiler::new(tasks), sandbox }
+    }
+
+    /// What there is to say about this machine, without starting anything.
+    #[must_use]
+    pub fn look(&self) -> EngineInfo {
+        let found = self.nursery.look();
+        let reason = self.sandbox.refusal().or_else(|| found.as_ref().err().map(ToString::to_string));
+        EngineInfo { runtime: found.ok(), available: reason.is_none(), reason, ..self.info(MimeType::CSharp) }
     }
 
     fn refuse(&self) -> Result<(), SpawnError> {
@@ -78,6 +109,13 @@ impl Engine for Dotnet {
         }
         self.refuse()?;
         self.compiler.compile(self.nursery.ground().await?, source).await
+    }
+
+    async fn toolchain(&self, mime_type: MimeType) -> Result<Option<String>, SpawnError> {
+        if mime_type != MimeType::CSharp {
+            return Ok(None);
+        }
+        Ok(Some(self.nursery.ground().await?.programs.toolchain().to_owned()))
     }
 
     async fn spawn(&self, manifest: &Manifest) -> Result<Process, SpawnError> {

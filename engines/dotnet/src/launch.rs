@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use workmanager_engines_host::{Level, Memory, ResourceLimits, Sandbox};
+use workmanager_engines_host::{Level, Memory, NextProgram, ResourceLimits, Sandbox};
 
 use crate::launcher;
 
@@ -19,6 +19,16 @@ const DESCRIPTORS: u64 = 1024;
 const FILE: u64 = 256 << 20;
 /// What the runtime itself writes to beside the worker's objects: code, its own tables, stacks of its threads.
 const OVERHEAD: u64 = 256 << 20;
+
+/// What starts the runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Way {
+    /// This program, where the runtime is a library; else its `dotnet`.
+    #[default]
+    Own,
+    /// The `dotnet` program, as for workers that ask where their dependencies are (`AssemblyDependencyResolver`).
+    Exec,
+}
 
 /// A program whose `main` begins with [`launched`].
 #[derive(Debug, Clone)]
@@ -45,8 +55,9 @@ pub(crate) struct Launch {
     pub(crate) framework: PathBuf,
     /// The assembly that runs.
     pub(crate) application: PathBuf,
-    /// More folders whose assemblies can be loaded by name.
-    pub(crate) folders: Vec<PathBuf>,
+    /// The `dotnet` program that starts the runtime, where this one does not.
+    #[serde(default)]
+    pub(crate) muxer: Option<PathBuf>,
     /// For the program's `Main`.
     pub(crate) arguments: Vec<String>,
     /// Properties of the runtime.
@@ -81,11 +92,11 @@ impl Confinement {
     }
 
     /// Applies it to this process.
-    pub(crate) fn enter(&self) -> std::io::Result<Option<PathBuf>> {
+    pub(crate) fn enter(&self, programs: NextProgram) -> std::io::Result<Option<PathBuf>> {
         let level: Level = self.sandbox.parse().map_err(std::io::Error::other)?;
         let memory = Memory::Writable(self.memory.saturating_add(OVERHEAD));
         let limits = ResourceLimits { memory, descriptors: DESCRIPTORS, file: FILE };
-        let sandbox = Sandbox::probe(level);
+        let sandbox = Sandbox::probe(level).for_next_program(programs);
         sandbox.policy(limits, std::process::id(), self.folders.as_deref()).enter()
     }
 }

@@ -4,12 +4,13 @@ use std::{
     env,
     ffi::{CStr, CString, OsStr, c_char, c_int, c_uint, c_void},
     fs, io,
-    os::unix::ffi::OsStrExt as _,
+    os::unix::{ffi::OsStrExt as _, process::CommandExt as _},
     path::Path,
-    process::ExitCode,
+    process::{Command, ExitCode},
 };
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use workmanager_engines_host::NextProgram;
 
 use crate::launch::Launch;
 
@@ -41,11 +42,15 @@ type Shutdown = unsafe extern "C" fn(host: *mut c_void, domain: c_uint, exit: *m
 /// The process cannot be confined, or there is no such runtime.
 pub(crate) fn run(launch: &Launch) -> io::Result<ExitCode> {
     prepare(launch.parent)?;
+    let next = if launch.muxer.is_some() { NextProgram::Allowed } else { NextProgram::Refused };
     if let Some(confinement) = &launch.confinement
-        && let Some(folder) = confinement.enter()?
+        && let Some(folder) = confinement.enter(next)?
     {
         // SAFETY: there is one thread.
         unsafe { env::set_var("TMPDIR", folder) };
+    }
+    if let Some(muxer) = &launch.muxer {
+        return Err(become_muxer(muxer, launch));
     }
     let properties = properties(launch)?;
     let library = launch.framework.join("libcoreclr.so");
@@ -53,6 +58,22 @@ pub(crate) fn run(launch: &Launch) -> io::Result<ExitCode> {
     let runtime = unsafe { Runtime::load(&library)? };
     // SAFETY: the symbols have the types of `coreclrhost.h`.
     unsafe { runtime.execute(launch, &properties) }
+}
+
+/// Goes on as the `dotnet` program, which takes properties from the environment. Returns only if it cannot.
+fn become_muxer(muxer: &Path, launch: &Launch) -> io::Error {
+    let mut command = Command::new(muxer);
+    command.arg("exec").arg(&launch.application).args(&launch.arguments);
+    for (key, value) in &launch.properties {
+        let truth = if value == "true" { "1" } else { "0" };
+        match key.as_str() {
+            "System.GC.Concurrent" => command.env("DOTNET_gcConcurrent", truth),
+            "System.GC.HeapHardLimit" => command.env("DOTNET_GCHeapHardLimit", value.trim_start_matches("0x")),
+            "System.Globalization.Invariant" => command.env("DOTNET_SYSTEM_GLOBALIZATION_INVARIANT", truth),
+            _ => continue,
+        };
+    }
+    command.exec()
 }
 
 /// What must be done while there is one thread.
@@ -95,13 +116,7 @@ fn properties(launch: &Launch) -> io::Result<Vec<(CString, CString)>> {
 /// Every assembly that can be loaded by name. The first of a name counts, so the program's own come first.
 fn assemblies(launch: &Launch) -> io::Result<CString> {
     let mut list = Vec::new();
-    for folder in launch
-        .application
-        .parent()
-        .into_iter()
-        .chain(launch.folders.iter().map(AsRef::as_ref))
-        .chain([&*launch.framework])
-    {
+    for folder in launch.application.parent().into_iter().chain([&*launch.framework]) {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "dll") {

@@ -13,4 +13,4 @@ mod runtime;
 mod toolchain;
 
 pub use engine::{Dotnet, Options};
-pub use launch::{Launcher, launched};
+pub use launch::{Launcher, Way, launched};

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use tokio::{
     sync::{Notify, OnceCell},
     time::Instant,
@@ -21,7 +22,7 @@ use crate::{
     launch::{Confinement, Launch},
     programs::Programs,
     runtime::{self, Runtime},
-    toolchain::{self, Toolchain},
+    toolchain,
 };
 
 /// How long a process may take to be ready. Far more than it needs, even where the machine is busy.
@@ -39,7 +40,6 @@ const LEAST_HEAP: u64 = 24 << 20;
 pub(crate) struct Ground {
     pub(crate) launcher: Launcher,
     pub(crate) runtime: Runtime,
-    pub(crate) toolchain: Toolchain,
     pub(crate) programs: Programs,
     pub(crate) sandbox: Level,
     folders: Option<Arc<Folders>>,
@@ -56,7 +56,7 @@ struct Settings {
     invariant: bool,
 }
 
-/// The programs, and a process ahead of the need for it.
+/// The programs, and processes ahead of the need for them.
 #[derive(Debug)]
 pub(crate) struct Nursery {
     options: Options,
@@ -70,7 +70,8 @@ pub(crate) struct Nursery {
 
 #[derive(Debug, Default)]
 struct State {
-    spare: Option<(Settings, Process)>,
+    /// Those that were started first come first.
+    spares: Vec<(Settings, Process)>,
     /// What the last process was asked with: the next one is probably alike.
     usual: Option<Settings>,
     version: Option<String>,
@@ -93,7 +94,7 @@ impl Nursery {
         self.lock().failure.clone()
     }
 
-    /// Keeps a spare process from now on, and one more whenever it was taken.
+    /// Keeps spare processes from now on, and one more whenever one was taken.
     pub(crate) fn start(self: &Arc<Self>, usual: &Manifest) {
         let settings = Settings::of(usual);
         self.lock().usual.get_or_insert(settings);
@@ -101,7 +102,7 @@ impl Nursery {
         self.wanted.notify_one();
         self.tasks.spawn_infallible(async move {
             tokio::select! {
-                () = keep_spare(nursery, wanted) => {}
+                () = keep_spares(nursery, wanted) => {}
                 () = stopping.cancelled() => {}
             }
         });
@@ -113,15 +114,30 @@ impl Nursery {
         let spare = {
             let mut state = self.lock();
             state.usual = Some(settings);
-            state.spare.take()
+            // One that does not fit makes room for one that does.
+            let fits = state.spares.iter().position(|(found, process)| *found == settings && process.is_alive());
+            let place = fits.or_else(|| (!state.spares.is_empty()).then_some(0));
+            place.map(|place| (state.spares.remove(place), fits.is_some()))
         };
         if spare.is_some() {
             self.wanted.notify_one();
         }
         match spare {
-            Some((found, process)) if found == settings && process.is_alive() => Ok(process),
+            Some(((_, process), true)) => Ok(process),
             _ => self.spawn(settings, &[]).await,
         }
+    }
+
+    /// What is on this machine, without making anything of it.
+    ///
+    /// # Errors
+    /// `Missing`, with what to do.
+    pub(crate) fn look(&self) -> Result<String, SpawnError> {
+        let Options { root, roslyn, path, way, .. } = &self.options;
+        let runtime = runtime::find(root.as_deref(), path.as_deref(), *way)?;
+        let toolchain = toolchain::find(roslyn.as_deref(), &runtime.root)?;
+        let (root, compiler) = (runtime.root.display(), toolchain.folder.display());
+        Ok(format!(".NET {} at {root}, C# compiler in {compiler}", runtime.version))
     }
 
     /// What is found and made once. Seconds, if the programs have to be compiled.
@@ -139,16 +155,14 @@ impl Nursery {
         ground
     }
 
-    /// Ends the spare process; there will be no other.
+    /// Ends the spare processes; there will be no others.
     pub(crate) async fn stop(&self) {
-        let spare = {
+        let spares = {
             let mut state = self.lock();
             state.stopped = true;
-            state.spare.take()
+            std::mem::take(&mut state.spares)
         };
-        if let Some((_, spare)) = spare {
-            spare.stop(Duration::from_millis(200)).await;
-        }
+        join_all(spares.into_iter().map(|(_, spare)| spare.stop(Duration::from_millis(200)))).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -169,30 +183,38 @@ impl Nursery {
         Ok(process)
     }
 
-    async fn renew_spare(&self) {
-        let Some(settings) = self.lock().usual else { return };
+    /// Starts what is missing of the spare processes, one after the other.
+    async fn renew_spares(&self) {
+        while self.lock().spares.len() < self.options.spares && self.renew_spare().await {}
+    }
+
+    /// Whether there is one more.
+    async fn renew_spare(&self) -> bool {
+        let Some(settings) = self.lock().usual else { return false };
         match self.spawn(settings, &["prewarmed"]).await {
             Ok(process) => {
                 let mut state = self.lock();
                 // Whoever stopped it has already looked for a spare.
                 if !state.stopped {
-                    state.spare = Some((settings, process));
+                    state.spares.push((settings, process));
+                    return true;
                 }
             }
             Err(SpawnError::Missing(what)) => debug!("no .NET workers here: {what}"),
             Err(error) => warn!("no spare .NET process can be started: {error}"),
         }
+        false
     }
 }
 
-async fn keep_spare(nursery: Weak<Nursery>, wanted: Arc<Notify>) {
+async fn keep_spares(nursery: Weak<Nursery>, wanted: Arc<Notify>) {
     let mut patience = Duration::ZERO;
     loop {
         wanted.notified().await;
         tokio::time::sleep(patience).await;
         patience = PATIENCE;
         let Some(nursery) = nursery.upgrade() else { return };
-        nursery.renew_spare().await;
+        nursery.renew_spares().await;
     }
 }
 
@@ -204,7 +226,7 @@ impl Settings {
 
 impl Ground {
     fn make(options: &Options) -> Result<Self, SpawnError> {
-        let runtime = runtime::find(options.root.as_deref(), options.path.as_deref())?;
+        let runtime = runtime::find(options.root.as_deref(), options.path.as_deref(), options.way)?;
         let toolchain = toolchain::find(options.roslyn.as_deref(), &runtime.root)?;
         let launcher = match &options.launcher {
             Some(launcher) => launcher.clone(),
@@ -224,7 +246,7 @@ impl Ground {
                 None
             }
         };
-        Ok(Self { launcher, runtime, toolchain, programs, sandbox: options.sandbox, folders, _temporary: temporary })
+        Ok(Self { launcher, runtime, programs, sandbox: options.sandbox, folders, _temporary: temporary })
     }
 
     fn host(&self, settings: Settings, arguments: &[&str]) -> Launch {
@@ -233,7 +255,7 @@ impl Ground {
         Launch {
             framework: self.runtime.framework.clone(),
             application: self.programs.host(),
-            folders: Vec::new(),
+            muxer: self.runtime.muxer.clone(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             properties: vec![
                 property("System.GC.Concurrent", "false".to_owned()),

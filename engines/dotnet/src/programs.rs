@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, symlink},
     path::{Path, PathBuf},
 };
 
@@ -36,16 +36,20 @@ const CLOUD_EVENTS: Sources = sources![
 ];
 const HOST: Sources = sources![
     "host/Answer.cs",
+    "host/Archived.cs",
     "host/AttemptHead.cs",
     "host/Call.cs",
     "host/Deadline.cs",
     "host/Dependencies.cs",
+    "host/DepsFile.cs",
     "host/Entry.cs",
     "host/Failures.cs",
+    "host/ForeignJson.cs",
     "host/Frameworks.cs",
     "host/Layout.cs",
     "host/LoadHead.cs",
     "host/Package.cs",
+    "host/Portable.cs",
     "host/Prewarm.cs",
     "host/Program.cs",
     "host/Worker.cs",
@@ -56,6 +60,7 @@ const COMPILER: Sources = sources![
     "compiler/References.cs",
     "compiler/Request.cs",
     "compiler/SourceCompiler.cs",
+    "compiler/Sources.cs",
 ];
 
 const CLOUD_EVENTS_NAME: &str = "CloudNative.CloudEvents.dll";
@@ -69,6 +74,8 @@ const CLOUD_EVENTS_KEY: &[u8] = include_bytes!("../cloudevents/key.snk");
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
     folder: PathBuf,
+    /// Compiler, framework, references and the engine's own part, by one name.
+    toolchain: String,
 }
 
 impl Programs {
@@ -83,8 +90,9 @@ impl Programs {
         toolchain: &Toolchain,
     ) -> Result<Self, SpawnError> {
         let parent = cache.join("dotnet");
-        let folder = parent.join(&identity(runtime, toolchain).hex()[..16]);
-        let programs = Self { folder };
+        let identity = identity(runtime, toolchain).map_err(SpawnError::system("read the C# compiler"))?.hex();
+        let folder = parent.join(&identity[..16]);
+        let programs = Self { folder, toolchain: format!(".NET {}, {}", runtime.version, &identity[..16]) };
         if programs.folder.is_dir() {
             return Ok(programs);
         }
@@ -113,22 +121,27 @@ impl Programs {
         self.folder.join("host").join(CLOUD_EVENTS_NAME)
     }
 
+    /// Names what compiles: two of one name make the same bytes of the same source.
+    pub(crate) fn toolchain(&self) -> &str {
+        &self.toolchain
+    }
+
     /// What compiles workers.
     pub(crate) fn compiler(&self) -> PathBuf {
         self.folder.join("compiler").join(COMPILER_NAME)
     }
 }
 
-/// Names what is made of these sources by this compiler for this runtime.
-fn identity(runtime: &Runtime, toolchain: &Toolchain) -> Digest {
-    let mut all = vec![runtime.version.clone()];
+/// Names what is made of these sources by this compiler for this runtime, wherever they are.
+fn identity(runtime: &Runtime, toolchain: &Toolchain) -> io::Result<Digest> {
+    let core = runtime.framework.join("System.Private.CoreLib.dll").metadata().map_or(0, |core| core.len());
+    let mut all = vec![format!("{} {core}", runtime.version)];
     for library in toolchain.libraries() {
-        let length = library.metadata().map_or(0, |library| library.len());
-        all.push(format!("{} {length}", library.display()));
+        all.push(Digest::of(&fs::read(library)?).hex());
     }
     let sources = [WIRE, CLOUD_EVENTS, HOST, COMPILER].into_iter().flatten();
     all.extend(sources.map(|(name, text)| format!("{name}\n{text}")));
-    Digest::of(all.join("\0").as_bytes())
+    Ok(Digest::of(all.join("\0").as_bytes()))
 }
 
 struct Build<'a> {
@@ -149,6 +162,12 @@ impl Build<'_> {
                 fs::create_dir_all(path.parent().unwrap_or(folder))?;
                 fs::write(path, text)?;
             }
+            for (program, name) in [(&host, HOST_NAME), (&compiler, COMPILER_NAME)] {
+                fs::write(program.join(name).with_extension("runtimeconfig.json"), self.runtime_config())?;
+            }
+            for library in self.toolchain.assemblies()? {
+                symlink(&library, compiler.join(library.file_name().unwrap_or_default()))?;
+            }
             fs::write(&key, CLOUD_EVENTS_KEY)
         });
         written.map_err(failed)?;
@@ -159,6 +178,12 @@ impl Build<'_> {
         self.compile(folder, &host.join(HOST_NAME), &[WIRE, HOST], program(), &[cloud_events])?;
         let libraries = self.toolchain.libraries();
         self.compile(folder, &compiler.join(COMPILER_NAME), &[WIRE, COMPILER], program(), &libraries)
+    }
+
+    /// What the `dotnet` program reads beside a program.
+    fn runtime_config(&self) -> String {
+        let framework = format!("{{\"name\":\"Microsoft.NETCore.App\",\"version\":\"{}\"}}", self.runtime.version);
+        format!("{{\"runtimeOptions\":{{\"framework\":{framework},\"rollForward\":\"LatestMajor\"}}}}\n")
     }
 
     fn compile(
@@ -179,7 +204,7 @@ impl Build<'_> {
         let launch = Launch {
             framework: self.runtime.framework.clone(),
             application: self.toolchain.csc(),
-            folders: Vec::new(),
+            muxer: self.runtime.muxer.clone(),
             arguments,
             properties: vec![("System.Globalization.Invariant".to_owned(), "true".to_owned())],
             parent: std::process::id(),

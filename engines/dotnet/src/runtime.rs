@@ -8,6 +8,8 @@ use std::{
 
 use workmanager_engines_host::SpawnError;
 
+use crate::Way;
+
 /// The oldest that runs workers.
 const OLDEST: u32 = 8;
 /// Where distributions and the installers put it.
@@ -32,6 +34,8 @@ pub(crate) struct Runtime {
     pub(crate) framework: PathBuf,
     /// Its version.
     pub(crate) version: String,
+    /// Its `dotnet`, where that starts it.
+    pub(crate) muxer: Option<PathBuf>,
 }
 
 /// The newest runtime of the first root that there is: the one that is given, that of the `dotnet` on `path`, a
@@ -39,14 +43,14 @@ pub(crate) struct Runtime {
 ///
 /// # Errors
 /// `Missing`, with what to do.
-pub(crate) fn find(given: Option<&Path>, path: Option<&OsStr>) -> Result<Runtime, SpawnError> {
+pub(crate) fn find(given: Option<&Path>, path: Option<&OsStr>, way: Way) -> Result<Runtime, SpawnError> {
     let usual: Vec<_> = USUAL.iter().map(PathBuf::from).collect();
-    find_among(given, path, &usual)
+    find_among(given, path, &usual, way)
 }
 
-fn find_among(given: Option<&Path>, path: Option<&OsStr>, usual: &[PathBuf]) -> Result<Runtime, SpawnError> {
+fn find_among(given: Option<&Path>, path: Option<&OsStr>, usual: &[PathBuf], way: Way) -> Result<Runtime, SpawnError> {
     if let Some(root) = given {
-        return newest(root).map_err(|what| missing(&format!("DOTNET_ROOT is `{}`, {what}", root.display())));
+        return newest(root, way).map_err(|what| missing(&format!("DOTNET_ROOT is `{}`, {what}", root.display())));
     }
     let mut roots = on_path(path).into_iter().chain(usual.iter().cloned()).filter(|root| root.is_dir()).peekable();
     if roots.peek().is_none() {
@@ -54,7 +58,7 @@ fn find_among(given: Option<&Path>, path: Option<&OsStr>, usual: &[PathBuf]) -> 
     }
     let mut refusals = Vec::new();
     for root in roots {
-        match newest(&root) {
+        match newest(&root, way) {
             Ok(runtime) => return Ok(runtime),
             Err(what) => refusals.push(format!("in `{}` {what}", root.display())),
         }
@@ -69,7 +73,7 @@ fn on_path(path: Option<&OsStr>) -> Option<PathBuf> {
 }
 
 /// The newest version below `root` that is new enough.
-fn newest(root: &Path) -> Result<Runtime, String> {
+fn newest(root: &Path, way: Way) -> Result<Runtime, String> {
     let folder = root.join(FRAMEWORK);
     let entries = fs::read_dir(&folder).map_err(|_| format!("there is no {FRAMEWORK}"))?;
     let versions = entries.flatten().filter_map(|entry| Version::read(entry.file_name().to_str()?));
@@ -78,10 +82,16 @@ fn newest(root: &Path) -> Result<Runtime, String> {
         return Err(format!("the newest runtime is {}", version.text));
     }
     let framework = folder.join(&version.text);
-    if !framework.join("libcoreclr.so").is_file() {
+    let muxer = Some(root.join("dotnet")).filter(|muxer| muxer.is_file());
+    let is_library = framework.join("libcoreclr.so").is_file();
+    if !is_library && muxer.is_none() {
         return Err(format!("`{}` has no libcoreclr.so", framework.display()));
     }
-    Ok(Runtime { root: root.to_owned(), framework, version: version.text })
+    let muxer = muxer.filter(|_| !is_library || way == Way::Exec);
+    if way == Way::Exec && muxer.is_none() {
+        return Err("there is no `dotnet`".to_owned());
+    }
+    Ok(Runtime { root: root.to_owned(), framework, version: version.text, muxer })
 }
 
 impl Version {
@@ -122,7 +132,7 @@ mod tests {
         ];
         for (versions, expected) in table {
             let root = root(versions);
-            let found = find(Some(root.path()), None).unwrap();
+            let found = find(Some(root.path()), None, Way::Own).unwrap();
             assert_eq!((found.version.as_str(), found.root.as_path()), (expected, root.path()));
         }
     }
@@ -139,7 +149,7 @@ mod tests {
             (broken.path(), "has no libcoreclr.so"),
         ];
         for (given, says) in table {
-            let error = find_among(Some(given), None, &[root(&["8.0.4"]).keep()]).unwrap_err().to_string();
+            let error = find_among(Some(given), None, &[root(&["8.0.4"]).keep()], Way::Own).unwrap_err().to_string();
             assert!(error.contains(says) && error.contains("install the .NET runtime 8"), "{error} should say {says}");
         }
     }
@@ -150,19 +160,34 @@ mod tests {
         fs::write(linked.path().join("dotnet"), "").unwrap();
         std::os::unix::fs::symlink(linked.path().join("dotnet"), bin.path().join("dotnet")).unwrap();
         let usual = [usual.path().to_owned()];
-        let find = |path: Option<&OsStr>| find_among(None, path, &usual).map(|runtime| runtime.version).unwrap();
+        let find =
+            |path: Option<&OsStr>| find_among(None, path, &usual, Way::Own).map(|runtime| runtime.version).unwrap();
         assert_eq!(find(Some(bin.path().as_os_str())), "8.0.4");
         assert_eq!(find(Some(OsStr::new("/nonexistent"))), "9.0.7");
         assert_eq!(find(None), "9.0.7");
         // A runtime that is too old does not hide a good one.
         let old = root(&["6.0.36"]);
         let both = [old.path().to_owned(), usual[0].clone()];
-        assert_eq!(find_among(None, None, &both).unwrap().version, "9.0.7");
+        assert_eq!(find_among(None, None, &both, Way::Own).unwrap().version, "9.0.7");
     }
 
     #[test]
     fn without_any_it_says_where_it_looked() {
-        let error = find_among(None, None, &["/nonexistent".into()]).unwrap_err().to_string();
+        let error = find_among(None, None, &["/nonexistent".into()], Way::Own).unwrap_err().to_string();
         assert!(error.contains("no DOTNET_ROOT, no `dotnet` on PATH"), "{error}");
+    }
+
+    #[test]
+    fn its_own_program_starts_it_where_that_is_asked_for_or_there_is_no_library() {
+        let with_both = root(&["8.0.4"]);
+        let find = |root: &Path, way| find_among(Some(root), None, &[], way).map(|runtime| runtime.muxer);
+        let error = find(with_both.path(), Way::Exec).unwrap_err().to_string();
+        assert!(error.contains("there is no `dotnet`"), "{error}");
+        fs::write(with_both.path().join("dotnet"), "").unwrap();
+        let muxer = Some(with_both.path().join("dotnet"));
+        assert_eq!(find(with_both.path(), Way::Own).unwrap(), None);
+        assert_eq!(find(with_both.path(), Way::Exec).unwrap(), muxer);
+        fs::remove_file(with_both.path().join(FRAMEWORK).join("8.0.4/libcoreclr.so")).unwrap();
+        assert_eq!(find(with_both.path(), Way::Own).unwrap(), muxer);
     }
 }

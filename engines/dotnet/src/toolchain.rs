@@ -46,6 +46,13 @@ impl Toolchain {
         self.folder.join("csc.dll")
     }
 
+    /// Everything that lies beside the compiler, as it is compiled against and loaded.
+    pub(crate) fn assemblies(&self) -> std::io::Result<Vec<PathBuf>> {
+        let files = fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        let is_assembly = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "dll");
+        Ok(files.into_iter().filter(|path| is_assembly(path) && *path != self.csc()).collect())
+    }
+
     /// Roslyn's libraries.
     pub(crate) fn libraries(&self) -> [PathBuf; 2] {
         ["Microsoft.CodeAnalysis.dll", "Microsoft.CodeAnalysis.CSharp.dll"].map(|name| self.folder.join(name))

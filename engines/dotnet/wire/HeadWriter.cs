@@ -1,5 +1,6 @@
 #nullable enable
 using System;
+using System.Collections.Generic;
 using System.Globalization;
 using System.Text;
 
@@ -47,6 +48,21 @@ public sealed class HeadWriter
     public HeadWriter End()
     {
         text.Append('}');
+        return this;
+    }
+
+    /// <summary>A list of objects; nothing at all where there is no list.</summary>
+    public HeadWriter Objects<T>(string name, IReadOnlyList<T>? values, Action<T, HeadWriter> write)
+    {
+        if (values is null) return this;
+        Name(name);
+        for (var index = 0; index < values.Count; index++)
+        {
+            text.Append(index == 0 ? "[{" : ",{");
+            write(values[index], this);
+            text.Append('}');
+        }
+        text.Append(values.Count == 0 ? "[]" : "]");
         return this;
     }
 

@@ -1,5 +1,6 @@
 #nullable enable
 using System;
+using System.Collections.Generic;
 
 namespace WorkManager.Wire;
 
@@ -25,8 +26,23 @@ public static class Heads
         .Optional("attempt", attempt)
         .Optional("errorType", failure.ErrorType)
         .Optional("stack", failure.Stack)
+        .Objects("errors", failure.Errors, static (error, head) => head
+            .Text("file", error.File)
+            .Number("line", error.Line)
+            .Number("column", error.Column)
+            .Text("id", error.Id)
+            .Text("message", error.Message))
         .Bytes();
 }
 
 /// <summary>What went wrong, in the words of the frames.</summary>
-public sealed record Failure(string Kind, bool Retryable, string Message, string? ErrorType = null, string? Stack = null);
+public sealed record Failure(
+    string Kind,
+    bool Retryable,
+    string Message,
+    string? ErrorType = null,
+    string? Stack = null,
+    IReadOnlyList<CodeError>? Errors = null);
+
+/// <summary>One place in the code that the compiler does not take.</summary>
+public sealed record CodeError(string File, int Line, int Column, string Id, string Message);

@@ -33,6 +33,16 @@ pub trait Engine: Send + Sync {
         Ok(Compiled::AsItIs)
     }
 
+    /// What [`Engine::compile`] compiles with, named so that two of one name make the same of the same source.
+    /// `None` for engines that load source.
+    ///
+    /// # Errors
+    /// See [`SpawnError`].
+    async fn toolchain(&self, mime_type: MimeType) -> Result<Option<String>, SpawnError> {
+        let _ = mime_type;
+        Ok(None)
+    }
+
     /// A process that has said `ready` and can be told to load a version of `manifest`.
     ///
     /// # Errors

@@ -25,5 +25,5 @@ pub use orphans::{Newborn, end_stillborn, own_all_children};
 pub use output::Piece;
 pub use process::{Ended, Process, Step};
 pub use registry::Registry;
-pub use sandbox::{Level, Limits as ResourceLimits, Memory, Policy, Sandbox, UnknownLevel, confine};
+pub use sandbox::{Level, Limits as ResourceLimits, Memory, NextProgram, Policy, Sandbox, UnknownLevel, confine};
 pub use wiring::{Ours, Theirs, pair};

@@ -12,6 +12,8 @@ use crate::Engine;
 pub struct Registry {
     engines: Vec<Arc<dyn Engine>>,
     by_type: BTreeMap<MimeType, Arc<dyn Engine>>,
+    /// The types that are left out on purpose.
+    refused: Vec<MimeType>,
 }
 
 impl Registry {
@@ -28,6 +30,15 @@ impl Registry {
             self.by_type.insert(*mime_type, engine.clone());
         }
         self.engines.push(engine);
+        self
+    }
+
+    /// The same with these types alone; engines that run none of them are not started.
+    #[must_use]
+    pub fn offering(mut self, types: &[MimeType]) -> Self {
+        self.by_type.retain(|mime_type, _| types.contains(mime_type));
+        self.engines.retain(|engine| engine.mime_types().iter().any(|mime_type| types.contains(mime_type)));
+        self.refused = MimeType::ALL.into_iter().filter(|mime_type| !types.contains(mime_type)).collect();
         self
     }
 
@@ -51,10 +62,17 @@ impl Registry {
                 language: mime_type.language().to_owned(),
                 runtime: None,
                 available: false,
-                reason: Some(format!("this function has no engine for {mime_type}")),
+                reason: Some(self.reason(mime_type)),
                 sandbox: Vec::new(),
             },
         }
+    }
+
+    /// Why nothing runs `mime_type` here.
+    #[must_use]
+    pub fn reason(&self, mime_type: MimeType) -> String {
+        let why = if self.refused.contains(&mime_type) { ": `--engines` leaves it out" } else { "" };
+        format!("this function has no engine for {mime_type}{why}")
     }
 
     /// Starts every engine.

@@ -10,4 +10,4 @@ mod policy;
 mod probe;
 
 pub use confine::confine;
-pub use policy::{Level, Limits, Memory, Policy, Sandbox, UnknownLevel};
+pub use policy::{Level, Limits, Memory, NextProgram, Policy, Sandbox, UnknownLevel};

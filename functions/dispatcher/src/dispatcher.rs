@@ -170,8 +170,8 @@ impl Dispatcher {
 
     /// What runs this kind of code here.
     pub(crate) fn engine(&self, mime_type: MimeType) -> Result<&Arc<dyn Engine>, Error> {
-        let reason = || format!("this function has no engine for {mime_type}");
-        self.registry.get(mime_type).ok_or_else(|| Error::NoEngine { mime_type, reason: reason() })
+        let missing = || Error::NoEngine { mime_type, reason: self.registry.reason(mime_type) };
+        self.registry.get(mime_type).ok_or_else(missing)
     }
 
     /// Room for one more process, made by ending the one that was idle longest if there is none.

@@ -29,6 +29,20 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// What the version's source was compiled to is not in the store any more.
+    #[error("what version {digest} was compiled to is lost; the control plane has it made again")]
+    ArtefactMissing {
+        /// Which version.
+        digest: String,
+    },
+    /// An artefact that something else compiled than what compiles here.
+    #[error("the artefact was made by {made_by}, here is {here}")]
+    OtherToolchain {
+        /// As said.
+        made_by: String,
+        /// As found.
+        here: String,
+    },
     /// No version of this worker is loaded here.
     #[error("no version of worker `{worker}` is loaded here")]
     VersionNotLoaded {
@@ -66,7 +80,10 @@ impl Error {
         match self {
             Self::Overloaded { .. } => ErrorKind::Overloaded,
             Self::GrantRefused { .. } => ErrorKind::Forbidden,
-            Self::VersionUnavailable { .. } | Self::VersionNotLoaded { .. } => ErrorKind::Unavailable,
+            Self::VersionUnavailable { .. } | Self::VersionNotLoaded { .. } | Self::ArtefactMissing { .. } => {
+                ErrorKind::Unavailable
+            }
+            Self::OtherToolchain { .. } => ErrorKind::Conflict,
             Self::Engine(SpawnError::Missing(_)) | Self::NoEngine { .. } => ErrorKind::Unsupported,
             Self::Engine(_) => ErrorKind::Unavailable,
             Self::WrongSource { .. } => ErrorKind::Invalid,
@@ -81,6 +98,8 @@ impl Error {
             Self::Overloaded { .. } => "overloaded",
             Self::GrantRefused { .. } => "grant-refused",
             Self::VersionUnavailable { .. } => "version-unavailable",
+            Self::ArtefactMissing { .. } => "artefact-missing",
+            Self::OtherToolchain { .. } => "toolchain-differs",
             Self::VersionNotLoaded { .. } => "version-not-loaded",
             Self::Engine(SpawnError::Missing(_)) | Self::NoEngine { .. } => "engine-unavailable",
             Self::Engine(_) => "engine-not-started",

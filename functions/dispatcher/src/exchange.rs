@@ -198,6 +198,7 @@ fn protocol(error: &FrameError) -> FailedWith {
         error_type: None,
         message: format!("the worker's process does not keep to the protocol: {error}"),
         stack: None,
+        errors: Vec::new(),
     })
 }
 

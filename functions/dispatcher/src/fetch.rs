@@ -48,10 +48,11 @@ impl Fetch {
     }
 
     async fn fetch(&self, digest: Digest, grant: &str, deadline: Instant) -> Result<Code, Error> {
-        let call = Call { version: digest, grant, deadline };
+        let call = Call { version: digest, artefact: None, grant, deadline };
         let manifest = self.blob(&call, digest, MAX_MANIFEST).await?;
         let manifest: Manifest = serde_json::from_slice(&manifest)
             .map_err(|error| call.unavailable(format!("its manifest cannot be read: {error}")))?;
+        let call = Call { artefact: manifest.artefact, ..call };
         let bytes = self.blob(&call, manifest.artefact.unwrap_or(manifest.source), MAX_CODE).await?;
         Ok(Code { digest, manifest, bytes })
     }
@@ -88,6 +89,9 @@ impl Fetch {
         match response.status() {
             StatusCode::OK => {}
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(call.refused()),
+            StatusCode::NOT_FOUND if call.artefact == Some(digest) => {
+                return Err(Error::ArtefactMissing { digest: call.version.to_string() });
+            }
             status => return Err(call.unavailable(format!("the control plane answered {status}"))),
         }
         let body = Limited::new(response.into_body(), limit).collect().await;
@@ -98,6 +102,8 @@ impl Fetch {
 /// What the requests of one fetch have in common.
 struct Call<'a> {
     version: Digest,
+    /// What can be made again, if this version has it.
+    artefact: Option<Digest>,
     grant: &'a str,
     deadline: Instant,
 }

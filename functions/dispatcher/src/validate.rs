@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use workmanager_core_domain::{Digest, Manifest, WorkerId, outcome::Failure};
+use workmanager_core_domain::{Digest, Manifest, MimeType, WorkerId, outcome::Failure};
 use workmanager_core_frames::{ErrorHead, FailedWith, Frame, FrameError, Kind, Limits, LoadedHead, ValidateHead};
 use workmanager_engines_host::{Compiled, Source};
 
@@ -17,10 +17,17 @@ impl Dispatcher {
     /// # Errors
     /// Nothing was loaded, see [`Error`].
     pub async fn validate(&self, head: ValidateHead, source: Bytes) -> Result<Frame, Error> {
-        let ValidateHead { worker, worker_name, manifest, timeout_ms } = head;
+        let ValidateHead { worker, worker_name, manifest, toolchain, timeout_ms } = head;
         let deadline = Instant::now() + Duration::from_millis(timeout_ms);
         let source = verified(manifest, source).await?;
-        let code = match self.compiled(&worker_name, source, deadline).await? {
+        let is_made = source.manifest.artefact.is_some();
+        let here = self.toolchain(source.manifest.mime_type).await?;
+        if is_made && here != toolchain {
+            let text = |toolchain: Option<String>| toolchain.unwrap_or_else(|| "nothing that compiles".to_owned());
+            return Err(Error::OtherToolchain { made_by: text(toolchain), here: text(here) });
+        }
+        let code = if is_made { Ok(source) } else { self.compiled(&worker_name, source, deadline).await? };
+        let code = match code {
             Ok(code) => code,
             Err(failure) => {
                 let head = ErrorHead { attempt: None, error: FailedWith::Failed(failure) };
@@ -41,11 +48,19 @@ impl Dispatcher {
                 blobs.put(&digest, &canonical);
             }
         }));
-        if code.manifest.artefact.is_none() {
+        if is_made || code.manifest.artefact.is_none() {
             return Ok(answer);
         }
-        let head = LoadedHead { artefact: true, ..answer.head()? };
+        let head = LoadedHead { artefact: true, toolchain: here, ..answer.head()? };
         Ok(Frame::new(Kind::Loaded, &head, code.bytes)?)
+    }
+
+    /// What compiles this kind of code here, if it is compiled.
+    async fn toolchain(&self, mime_type: MimeType) -> Result<Option<String>, Error> {
+        if !mime_type.is_compiled() {
+            return Ok(None);
+        }
+        self.engine(mime_type)?.toolchain(mime_type).await.map_err(Error::Engine)
     }
 
     /// What processes load of `code`: under the digest that it has once its artefact is kept, so that the first
@@ -99,15 +114,16 @@ impl Dispatcher {
     }
 }
 
-/// The candidate, if the source is the one that its manifest names.
+/// The candidate, if the bytes are those that its manifest names.
 async fn verified(manifest: Manifest, source: Bytes) -> Result<Code, Error> {
     let digest = Digest::of(&manifest.canonical().map_err(malformed)?);
     let found = crate::fetch::digest_of(source.clone()).await;
-    if found == Some(manifest.source) {
+    let expected = manifest.artefact.unwrap_or(manifest.source);
+    if found == Some(expected) {
         return Ok(Code { digest, manifest, bytes: source });
     }
     let found = found.map_or_else(String::new, |found| found.to_string());
-    Err(Error::WrongSource { found, expected: manifest.source.to_string() })
+    Err(Error::WrongSource { found, expected: expected.to_string() })
 }
 
 fn malformed(source: serde_json::Error) -> Error {

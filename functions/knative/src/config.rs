@@ -11,7 +11,7 @@ use std::{
 
 use http::Uri;
 use workmanager_core_domain::{
-    Limits,
+    Limits, MimeType,
     units::{Size, Span},
 };
 use workmanager_engines_host::Level;
@@ -65,6 +65,25 @@ pub struct Config {
     /// The folder of the C# compiler, csc.dll; that of the newest .NET SDK when not given.
     #[arg(long, env = "WORKMANAGER_CSHARP_COMPILER", value_name = "DIR")]
     pub csharp_compiler: Option<PathBuf>,
+
+    /// .NET processes that are kept ahead, ready for a worker.
+    #[arg(long, env = "WORKMANAGER_DOTNET_SPARES", default_value_t = 1, value_name = "COUNT")]
+    pub dotnet_spares: usize,
+
+    /// .NET is started by its own `dotnet` program: slower, and needed by workers that look for their own
+    /// dependencies as plug-in hosts do. Always so where the runtime is no library.
+    #[arg(long, env = "WORKMANAGER_DOTNET_EXEC")]
+    pub dotnet_exec: bool,
+
+    /// The engines that this function offers, by language: one image for all, or one for each.
+    #[arg(
+        long,
+        env = "WORKMANAGER_ENGINES",
+        value_delimiter = ',',
+        default_value = "python,csharp,dotnet",
+        value_name = "LANGUAGE,…"
+    )]
+    pub engines: Vec<Offered>,
 
     /// How much must hold a worker's process: `standard` is all that the system has, `strict` runs nothing
     /// where something is missing, `off` leaves limits of resources only.
@@ -127,6 +146,22 @@ impl Config {
     pub(crate) fn listen(&self) -> Listen {
         let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.port);
         self.listen.unwrap_or(Listen::Address(loopback))
+    }
+}
+
+/// A kind of code, by its language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offered(pub MimeType);
+
+impl FromStr for Offered {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = MimeType::ALL.into_iter().find(|mime_type| mime_type.language() == text.trim());
+        found.map(Self).ok_or_else(|| {
+            let all = MimeType::ALL.map(MimeType::language).join(", ");
+            format!("is not one of {all}")
+        })
     }
 }
 

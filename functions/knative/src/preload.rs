@@ -10,7 +10,10 @@ use std::{
 use bytes::Bytes;
 use uuid::Uuid;
 use workmanager_core_domain::{
-    Digest, Manifest, MimeType, WorkerId, WorkerName, name::InvalidName, outcome::Failure, version::EngineSettings,
+    Digest, Manifest, MimeType, WorkerId, WorkerName,
+    name::InvalidName,
+    outcome::{CodeError, Failure},
+    version::EngineSettings,
 };
 use workmanager_core_frames::{ErrorHead, FailedWith, Kind, ValidateHead};
 use workmanager_functions_dispatcher as dispatcher;
@@ -83,7 +86,7 @@ async fn one(function: &Function, config: &Config, given: &Given) -> Result<(), 
         config: BTreeMap::new(),
     };
     let timeout_ms = function.limits.timeout_ms;
-    let head = ValidateHead { worker, worker_name, manifest, timeout_ms };
+    let head = ValidateHead { worker, worker_name, manifest, toolchain: None, timeout_ms };
     let failed = |source| Error::Dispatch { worker: given.worker.clone(), source };
     let answer = function.dispatcher.preload(head, source).await.map_err(failed)?;
     if answer.kind == Kind::Loaded {
@@ -91,11 +94,16 @@ async fn one(function: &Function, config: &Config, given: &Given) -> Result<(), 
     }
     let head: ErrorHead = answer.head().map_err(|error| failed(error.into()))?;
     let message = match head.error {
+        FailedWith::Failed(Failure { errors, .. }) if !errors.is_empty() => lines(&errors),
         FailedWith::Failed(Failure { stack: Some(stack), .. }) => stack,
         FailedWith::Failed(Failure { message, .. }) | FailedWith::EngineLost { message } => message,
         FailedWith::TimedOut { limit_ms } => format!("it took longer than {limit_ms} ms"),
     };
     Err(Error::Rejected { worker: given.worker.clone(), message })
+}
+
+fn lines(errors: &[CodeError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// A worker's id, and its name. One that is given by name gets the same id at every start.

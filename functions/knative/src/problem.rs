@@ -97,7 +97,7 @@ impl Problem {
     fn failure(failure: Failure) -> Self {
         let status = match failure.kind {
             FailureKind::InvalidEvent | FailureKind::LoadFailed => StatusCode::UNPROCESSABLE_ENTITY,
-            FailureKind::VersionUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            FailureKind::VersionUnavailable | FailureKind::ArtefactMissing => StatusCode::SERVICE_UNAVAILABLE,
             FailureKind::GrantRefused => StatusCode::FORBIDDEN,
             FailureKind::Protocol => StatusCode::BAD_GATEWAY,
             FailureKind::Exception
@@ -192,6 +192,8 @@ mod tests {
             dispatcher::Error::GrantRefused { digest: text() },
             dispatcher::Error::VersionUnavailable { digest: text(), reason: text() },
             dispatcher::Error::VersionNotLoaded { worker: text() },
+            dispatcher::Error::ArtefactMissing { digest: text() },
+            dispatcher::Error::OtherToolchain { made_by: text(), here: text() },
             dispatcher::Error::NoEngine { mime_type: MimeType::Dll, reason: text() },
             dispatcher::Error::Engine(SpawnError::Slow),
             dispatcher::Error::WrongSource { found: text(), expected: text() },

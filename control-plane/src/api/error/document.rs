@@ -7,7 +7,7 @@ use http::{HeaderValue, header};
 use serde::Serialize;
 use workmanager_core_domain::{
     ErrorKind,
-    outcome::{Failure, LogLine},
+    outcome::{CodeError, Failure, LogLine},
 };
 
 use super::{Error, row};
@@ -37,6 +37,28 @@ struct Document<'a> {
 struct FieldError<'a> {
     pointer: &'a str,
     reason: &'a str,
+    /// Where in the code, and what the compiler calls it.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    place: Option<Place<'a>>,
+}
+
+#[derive(Serialize)]
+struct Place<'a> {
+    file: &'a str,
+    line: u32,
+    column: u32,
+    id: &'a str,
+}
+
+impl<'a> FieldError<'a> {
+    const fn new(pointer: &'a str, reason: &'a str) -> Self {
+        Self { pointer, reason, place: None }
+    }
+
+    fn of_code(pointer: &'a str, CodeError { file, line, column, id, message }: &'a CodeError) -> Self {
+        let place = Some(Place { file, line: *line, column: *column, id });
+        Self { pointer, reason: message, place }
+    }
 }
 
 impl Error {
@@ -50,10 +72,12 @@ impl Error {
 
     fn errors(&self) -> Vec<FieldError<'_>> {
         match self {
-            Self::App(app::Error::Invalid(problems)) => problems
-                .iter()
-                .map(|problem| FieldError { pointer: &problem.pointer, reason: &problem.reason })
-                .collect(),
+            Self::App(app::Error::Invalid(problems)) => {
+                problems.iter().map(|problem| FieldError::new(&problem.pointer, &problem.reason)).collect()
+            }
+            Self::App(app::Error::Rejected { at, failure }) => {
+                failure.errors.iter().map(|error| FieldError::of_code(at, error)).collect()
+            }
             Self::App(_) | Self::Event { .. } | Self::Plain(..) => Vec::new(),
         }
     }
@@ -62,7 +86,7 @@ impl Error {
 /// Writes the problem document of `error` into `response`.
 pub(crate) fn document(mut response: Response, error: &Error, request_id: &str) -> Response {
     let (failure, logs): (Option<&Failure>, &[LogLine]) = match error {
-        Error::App(app::Error::Rejected(failure)) => (Some(failure), &[]),
+        Error::App(app::Error::Rejected { failure, .. }) => (Some(failure), &[]),
         Error::App(app::Error::Invocation(invocation)) => (invocation.failure.as_ref(), &invocation.logs),
         Error::App(_) | Error::Event { .. } | Error::Plain(..) => (None, &[]),
     };
@@ -72,7 +96,7 @@ pub(crate) fn document(mut response: Response, error: &Error, request_id: &str) 
         Error::App(_) | Error::Plain(..) => None,
     };
     let reason = event.map(|(at, source)| (super::super::rest::event_pointer(at, source), source.to_string()));
-    errors.extend(reason.iter().map(|(pointer, reason)| FieldError { pointer, reason }));
+    errors.extend(reason.iter().map(|(pointer, reason)| FieldError::new(pointer, reason)));
     let document = Document {
         r#type: format!("urn:workmanager:error:{}", error.code()),
         title: row(error.kind()).title,

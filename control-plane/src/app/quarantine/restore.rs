@@ -78,7 +78,9 @@ impl App {
             Collection::Claim => Ok(salvaged::<ClaimRecord>(entry, |_| true)),
             Collection::Quarantine => Ok(salvaged::<Quarantined>(entry, |_| true)),
             // They are made anew by whoever needs them.
-            Collection::Name | Collection::Copy | Collection::Replica | Collection::Recent => Ok(None),
+            Collection::Name | Collection::Copy | Collection::Replica | Collection::Recent | Collection::Artefact => {
+                Ok(None)
+            }
         }
     }
 

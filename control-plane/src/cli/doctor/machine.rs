@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use workmanager_core_domain::EngineInfo;
+
 use super::{Check, server::Running};
 
 /// The oldest Python that runs workers.
@@ -22,9 +24,8 @@ pub(super) struct Machine {
     /// The Python that shall run workers; the first `python3` on PATH when not given.
     #[arg(long, value_name = "PATH", env = "WORKMANAGER_PYTHON")]
     python: Option<PathBuf>,
-    /// Where programs are looked for.
-    #[arg(long, env = "PATH", hide = true)]
-    path: Option<OsString>,
+    #[command(flatten)]
+    dotnet: DotnetPlaces,
     /// The directory that keeps everything.
     #[arg(long, value_name = "DIRECTORY", env = "WORKMANAGER_DATA_DIR", default_value = ".workmanager")]
     data_dir: PathBuf,
@@ -33,11 +34,30 @@ pub(super) struct Machine {
     ports: Vec<u16>,
 }
 
+/// Where .NET is looked for.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DotnetPlaces {
+    /// The folder of the .NET runtimes; that of the `dotnet` on PATH, or a usual place, when not given.
+    #[arg(long = "dotnet-root", env = "DOTNET_ROOT", value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// The folder of the C# compiler; that of the newest .NET SDK when not given.
+    #[arg(long = "csharp-compiler", env = "WORKMANAGER_CSHARP_COMPILER", value_name = "DIR")]
+    pub compiler: Option<PathBuf>,
+    /// Where programs are looked for.
+    #[arg(long, env = "PATH", hide = true)]
+    pub path: Option<OsString>,
+}
+
+/// Says which .NET this machine has, and what holds a worker's process here. The engines are the program's to
+/// choose, so it is the program that looks.
+pub type LookForDotnet = fn(&DotnetPlaces) -> EngineInfo;
+
 /// The checks. What a running server holds is not asked for a second time.
-pub(super) async fn checks(args: &Machine, running: Running) -> Vec<Check> {
+pub(super) async fn checks(args: &Machine, running: Running, look: LookForDotnet) -> Vec<Check> {
     let mut checks = vec![data_directory(&args.data_dir)];
     if running == Running::No {
         checks.push(python(args).await);
+        checks.extend(dotnet(look(&args.dotnet)));
         checks.extend(args.ports.iter().copied().map(port));
     }
     checks
@@ -70,8 +90,26 @@ fn port(port: u16) -> Check {
     }
 }
 
+/// .NET is for those who have workers for it; what holds a process holds those of every engine.
+fn dotnet(found: EngineInfo) -> [Check; 2] {
+    let missing = found.sandbox.iter().filter(|mechanism| !mechanism.active);
+    let missing: Vec<_> = missing.map(|mechanism| mechanism.name.as_str()).collect();
+    let sandbox = if missing.is_empty() {
+        Check::ok("sandbox", "this system has all that can hold a worker's process")
+    } else {
+        let message = format!("this system is without {}", missing.join(", "));
+        Check::warn("sandbox", message, "workers are contained less than they could be")
+    };
+    let runtime = found.runtime.unwrap_or_default();
+    let dotnet = match found.reason {
+        None => Check::ok("dotnet", runtime),
+        Some(reason) => Check::warn("dotnet", reason, "C# and .NET workers do not run here until then"),
+    };
+    [dotnet, sandbox]
+}
+
 async fn python(args: &Machine) -> Check {
-    let found = args.python.clone().or_else(|| on_path(args.path.as_ref()?, "python3"));
+    let found = args.python.clone().or_else(|| on_path(args.dotnet.path.as_ref()?, "python3"));
     let Some(path) = found else {
         return Check::fail("python", "there is no python3 on PATH", "install Python 3.10 or later, or give --python");
     };

@@ -44,8 +44,12 @@ async fn without_a_server_the_machine_is_looked_at() {
     let read: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     let names: Vec<_> =
         read["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["server", "data directory", "python", "port"]);
+    assert_eq!(names, ["server", "data directory", "python", "dotnet", "sandbox", "port"]);
     assert_eq!(read["checks"][0]["verdict"], "warn");
+    assert_eq!(
+        (&read["checks"][3]["verdict"], &read["checks"][3]["message"]),
+        (&"warn".into(), &"there is no .NET runtime".into())
+    );
     let none = [&line[..], &["--path", data]].concat();
     let ran = run(&none).await;
     assert_eq!(ran.exit, Exit::Failure);

@@ -8,12 +8,13 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
+use workmanager_core_domain::{EngineInfo, MimeType};
 use workmanager_core_kit::{
     Tasks,
     http::{Listener, serve},
 };
 
-use crate::cli::{Exit, Verb, dispatch, options::Display, output::Output};
+use crate::cli::{DotnetPlaces, Exit, Verb, dispatch, options::Display, output::Output};
 
 /// What the fake was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,11 +145,23 @@ impl std::io::Write for Buffer {
     }
 }
 
+/// As on a machine without .NET.
+fn no_dotnet(_: &DotnetPlaces) -> EngineInfo {
+    EngineInfo {
+        mime_type: MimeType::CSharp,
+        language: "csharp".to_owned(),
+        runtime: None,
+        available: false,
+        reason: Some("there is no .NET runtime".to_owned()),
+        sandbox: Vec::new(),
+    }
+}
+
 /// Runs a command line.
 pub(crate) async fn run(line: &[&str]) -> Ran {
     let program = Program::try_parse_from(line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
     let (out, err) = (Buffer::default(), Buffer::default());
     let open = |display: &Display| Output::to(display.output, out.clone(), err.clone());
-    let exit = dispatch(&program.verb, <Program as clap::CommandFactory>::command(), &open).await;
+    let exit = dispatch(&program.verb, <Program as clap::CommandFactory>::command(), &open, no_dotnet).await;
     Ran { exit, out: out.text(), err: err.text() }
 }

@@ -12,7 +12,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use workmanager_adapters_embedded::{Config, Location, Store};
-use workmanager_core_delivery::{Candidate, Reach, Roster, Target, TargetError, Verdict};
+use workmanager_core_delivery::{Artefact, Candidate, Reach, Roster, Target, TargetError, Verdict};
 use workmanager_core_domain::{
     EngineInfo, MimeType, Outcome, Timestamp,
     attempt::Attempt,
@@ -44,6 +44,7 @@ impl Target for FakeTarget {
             error_type: Some("ValueError".to_owned()),
             message: "no price".to_owned(),
             stack: None,
+            errors: Vec::new(),
         };
         let fails = attempt.event.kind() == "fails";
         let at = Timestamp::from_micros(0).unwrap();
@@ -68,7 +69,7 @@ impl Target for FakeTarget {
                 stack: Some("  File \"orders.py\", line 1".to_owned()),
             }));
         }
-        Ok(Verdict::Loaded { entry: "Process".to_owned(), artefact: None })
+        Ok(Verdict::Loaded { entry: "Process".to_owned(), artefact: Artefact::None })
     }
 
     async fn engines(&self) -> Vec<EngineInfo> {

@@ -130,7 +130,7 @@ pub(super) fn event(id: &str) -> Event {
 
 pub(super) fn failed(kind: FailureKind, message: &str) -> Outcome {
     let message = message.to_owned();
-    Outcome::Failed(Failure { kind, retryable: false, error_type: None, message, stack: None })
+    Outcome::Failed(Failure { kind, retryable: false, error_type: None, message, stack: None, errors: Vec::new() })
 }
 
 /// Runs workers: writes `worker:event` down and answers with the next outcome, or with no reply.

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
-use workmanager_core_delivery::{Candidate, Reach, Target, TargetError, Verdict};
+use workmanager_core_delivery::{Artefact, Candidate, Reach, Target, TargetError, Verdict};
 use workmanager_core_domain::{
     EngineInfo, MimeType, Outcome, Timestamp,
     attempt::Attempt,
@@ -148,6 +148,7 @@ pub(crate) fn failure(kind: FailureKind, message: &str) -> Failure {
         error_type: Some("SyntaxError".to_owned()),
         message: message.to_owned(),
         stack: Some(format!("  File \"worker.py\", line 1\n{message}")),
+        errors: Vec::new(),
     }
 }
 
@@ -194,7 +195,7 @@ impl Target for FakeTarget {
         if text.contains("syntax error") {
             return Ok(Verdict::Rejected(failure(FailureKind::LoadFailed, "invalid syntax (line 1)")));
         }
-        Ok(Verdict::Loaded { entry: "Process".to_owned(), artefact: None })
+        Ok(Verdict::Loaded { entry: "Process".to_owned(), artefact: Artefact::None })
     }
 
     async fn engines(&self) -> Vec<EngineInfo> {

@@ -7,7 +7,7 @@ use workmanager_core_domain::{
     dead_letter::{DeadLetter, Reason},
     document,
     event_record::TrackState,
-    outcome::Report,
+    outcome::{FailureKind, Report},
     parked::{Hold, ParkReason, PendingReply},
     ports::{Collection, Expect, Key, Put},
     units::Span,
@@ -26,6 +26,14 @@ use crate::{
     state::{Ended, IllegalStep, Input, State},
     witness::Sight,
 };
+
+/// Why another attempt is made later.
+fn waits_for(outcome: &Outcome) -> ParkReason {
+    match outcome {
+        Outcome::Failed(failure) if failure.kind == FailureKind::ArtefactMissing => ParkReason::ArtefactMissing,
+        _ => ParkReason::Retry,
+    }
+}
 
 impl Run<'_> {
     /// A stage of `leg` has ended.
@@ -87,11 +95,12 @@ impl Run<'_> {
                 if began {
                     self.ledger.touch();
                 }
+                let reason = waits_for(&report.outcome);
                 if let State::Waiting { until, .. } = self.legs[leg].state
-                    && began
+                    && (began || reason != ParkReason::Retry)
                     && self.may_park()
                 {
-                    self.rest(leg, ParkReason::Retry, until);
+                    self.rest(leg, reason, until);
                     return Ok(Next::Nothing);
                 }
                 return Ok(Next::Stage);

@@ -8,7 +8,14 @@ use super::*;
 
 fn failed(retryable: bool) -> Outcome {
     let message = "boom".to_owned();
-    Outcome::Failed(Failure { kind: FailureKind::Exception, retryable, error_type: None, message, stack: None })
+    Outcome::Failed(Failure {
+        kind: FailureKind::Exception,
+        retryable,
+        error_type: None,
+        message,
+        stack: None,
+        errors: Vec::new(),
+    })
 }
 
 fn said(text: &str) -> String {

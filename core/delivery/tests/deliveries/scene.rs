@@ -266,7 +266,7 @@ pub(crate) fn boom() -> Outcome {
 
 pub(crate) fn failure(retryable: bool) -> Outcome {
     let (kind, message) = (FailureKind::Exception, "boom".to_owned());
-    Outcome::Failed(Failure { kind, retryable, error_type: None, message, stack: None })
+    Outcome::Failed(Failure { kind, retryable, error_type: None, message, stack: None, errors: Vec::new() })
 }
 
 fn definition(name: &str, now: workmanager_core_domain::Timestamp) -> Worker {

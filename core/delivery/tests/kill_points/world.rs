@@ -291,5 +291,5 @@ pub(crate) fn reply() -> Outcome {
 
 pub(crate) fn failure(retryable: bool) -> Outcome {
     let (kind, message) = (FailureKind::Exception, "boom".to_owned());
-    Outcome::Failed(Failure { kind, retryable, error_type: None, message, stack: None })
+    Outcome::Failed(Failure { kind, retryable, error_type: None, message, stack: None, errors: Vec::new() })
 }

@@ -36,11 +36,13 @@ pub enum Collection {
     Replica,
     /// Which workers changed last; one record.
     Recent,
+    /// What sources were compiled to, by the digest of what goes into that.
+    Artefact,
 }
 
 impl Collection {
     /// Every collection.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Worker,
         Self::Version,
         Self::Name,
@@ -53,6 +55,7 @@ impl Collection {
         Self::Claim,
         Self::Replica,
         Self::Recent,
+        Self::Artefact,
     ];
 
     /// The stable name, for stores and messages.
@@ -71,6 +74,7 @@ impl Collection {
             Self::Claim => "claim",
             Self::Replica => "replica",
             Self::Recent => "recent",
+            Self::Artefact => "artefact",
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What is said about source, and what it is made to.
 
-use workmanager_core_domain::outcome::FailureKind;
+use workmanager_core_domain::{MimeType, outcome::FailureKind};
+use workmanager_engines_dotnet::Options;
+use workmanager_engines_host::Engine as _;
 
-use crate::support::{Harness, load};
+use crate::support::{Harness, dotnet, load, zip};
 
 #[tokio::test]
 async fn all_errors_come_at_once_with_line_column_and_id() {
@@ -19,11 +21,11 @@ public static class Worker {
     assert_eq!(failure.error_type.as_deref(), Some("CompilationFailed"));
     let first = "orders.cs(4,17): error CS0029: Cannot implicitly convert type 'string' to 'int'";
     assert_eq!(failure.message, format!("{first} (and 1 more)"));
-    let stack = failure.stack.unwrap();
-    let lines: Vec<_> = stack.lines().collect();
-    assert_eq!(lines[0], first);
-    assert!(lines[1].starts_with("orders.cs(5,18): error CS1061: 'CloudEvent' does not contain"), "{}", lines[1]);
-    assert_eq!(lines.len(), 2);
+    let [one, two] = &failure.errors[..] else { panic!("{failure:?}") };
+    assert_eq!(one.to_string(), first);
+    let expected = ("orders.cs", 5, 18, "CS1061");
+    assert_eq!((two.file.as_str(), two.line, two.column, two.id.as_str()), expected);
+    assert!(two.message.starts_with("'CloudEvent' does not contain a definition for 'Foo'"), "{two}");
     let failure = harness.compile("class Worker {").await.unwrap_err();
     assert_eq!(failure.message, "orders.cs(1,15): error CS1513: } expected");
 }
@@ -75,8 +77,47 @@ async fn a_package_in_the_source_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn several_files_are_one_source_and_each_is_named_in_its_errors() {
+    let Some(harness) = Harness::new() else { return };
+    let worker = "using CloudNative.CloudEvents;
+class Worker { public CloudEvent Process(CloudEvent e) => new() { Type = \"t\", Data = Prices.Of(2) }; }";
+    let (prices, broken) =
+        ("static class Prices { public static int Of(int n) => n * 10; }", "class Broken {\n  int x = ;\n}");
+    // What a build has left beside the source is none.
+    let built = ("obj/Debug/built.cs", &b"class Prices { }"[..]);
+    let good = zip(&[("src/Worker.cs", worker.as_bytes()), ("src/Prices.cs", prices.as_bytes()), built]);
+    let assembly = harness.compile_bytes(&good).await.unwrap();
+    assert_eq!(assembly, harness.compile_bytes(&good).await.unwrap());
+    assert_eq!(harness.load_assembly(assembly).await.unwrap().json("1").await.data(), "20");
+    let bad = zip(&[("b/Broken.cs", broken.as_bytes()), ("a/Worker.cs", worker.as_bytes())]);
+    let failure = harness.compile_bytes(&bad).await.unwrap_err();
+    let places: Vec<_> =
+        failure.errors.iter().map(|error| (error.file.as_str(), error.line, error.id.as_str())).collect();
+    assert_eq!(places, [("a/Worker.cs", 2, "CS0103"), ("b/Broken.cs", 2, "CS1525")]);
+    let none = harness.compile_bytes(&zip(&[("readme.txt", b"x")])).await.unwrap_err();
+    assert!(none.message.contains("the archive has no .cs file"), "{none:?}");
+}
+
+#[tokio::test]
+async fn what_compiles_has_a_name_that_is_the_same_wherever_it_is() {
+    let Some(one) = Harness::new() else { return };
+    let copied = tempfile::tempdir().unwrap();
+    let Options { roslyn: Some(roslyn), .. } = dotnet().unwrap() else { panic!("there is no compiler") };
+    for file in std::fs::read_dir(roslyn).unwrap().flatten() {
+        std::fs::copy(file.path(), copied.path().join(file.file_name())).unwrap();
+    }
+    let other = Harness::with(Options { roslyn: Some(copied.path().into()), ..dotnet().unwrap() });
+    let name = one.engine.toolchain(MimeType::CSharp).await.unwrap().unwrap();
+    assert!(name.starts_with(".NET "), "{name}");
+    assert_eq!(other.engine.toolchain(MimeType::CSharp).await.unwrap(), Some(name));
+    assert_eq!(one.engine.toolchain(MimeType::Dll).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn what_is_no_text_does_not_compile() {
     let Some(harness) = Harness::new() else { return };
+    let failure = harness.compile_bytes(b"class \xff { }").await.unwrap_err();
+    assert_eq!(failure.message, "orders.cs is no UTF-8 text");
     let failure = harness.compile("").await.map(drop);
     // An empty file is a program without anything: it compiles, and does not load.
     assert!(failure.is_ok(), "{failure:?}");

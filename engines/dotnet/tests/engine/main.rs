@@ -4,11 +4,14 @@
 mod archives;
 mod compiling;
 mod contract;
+mod dependencies;
 mod events;
 mod failures;
 mod life;
 mod loading;
 mod output;
+mod refusals;
 mod replies;
 mod sandbox;
 mod support;
+mod ways;

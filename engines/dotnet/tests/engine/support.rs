@@ -100,6 +100,23 @@ pub(crate) fn csc(output: &Path, source: &Path, references: impl Iterator<Item =
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
 }
 
+/// An archive of files that are stored as they are.
+pub(crate) fn zip(files: &[(&str, &[u8])]) -> Bytes {
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    let short = |n: usize| u16::try_from(n).unwrap().to_le_bytes();
+    let long = |n: usize| u32::try_from(n).unwrap().to_le_bytes();
+    for (name, bytes) in files {
+        let sums = [crc32fast::hash(bytes).to_le_bytes(), long(bytes.len()), long(bytes.len())].concat();
+        let common = [&[20, 0, 0, 8, 0, 0, 0, 0, 0, 0][..], &sums, &short(name.len()), &[0, 0]].concat();
+        directory.extend([b"PK\x01\x02\x14\x00", &common[..], &[0; 10], &long(out.len()), name.as_bytes()].concat());
+        out.extend([b"PK\x03\x04", &common[..], name.as_bytes(), bytes].concat());
+    }
+    let end = [b"PK\x05\x06", &[0; 4][..], &short(files.len()), &short(files.len()), &long(directory.len())].concat();
+    let start = long(out.len());
+    out.extend([&directory[..], &end, &start, &[0, 0]].concat());
+    out.into()
+}
+
 impl Harness {
     pub(crate) fn new() -> Option<Self> {
         dotnet().map(Self::with)
@@ -125,7 +142,12 @@ impl Harness {
 
     /// What a source is compiled to.
     pub(crate) async fn compile(&self, source: &str) -> Result<Bytes, Failure> {
-        let (file_name, bytes) = (self.engine.file_name("orders"), Bytes::copy_from_slice(source.as_bytes()));
+        self.compile_bytes(source.as_bytes()).await
+    }
+
+    /// The same of a file, or of an archive of files.
+    pub(crate) async fn compile_bytes(&self, source: &[u8]) -> Result<Bytes, Failure> {
+        let (file_name, bytes) = (self.engine.file_name("orders"), Bytes::copy_from_slice(source));
         let deadline = Instant::now() + LONG;
         let source = Source { manifest: &self.manifest, file_name: &file_name, bytes: &bytes, deadline };
         match self.engine.compile(source).await.unwrap() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter, SeccompRule, sock_filter};
 
-use super::denied;
+use super::{NextProgram, denied};
 
 /// The first number of a system call that this list has not been compared with. The numbers of another
 /// calling convention (x32) are above it too.
@@ -23,7 +23,7 @@ const ERRNO: u32 = 0x0005_0000;
 ///
 /// # Errors
 /// There is no such program for this machine.
-pub(super) fn program(pid: u32) -> Result<Vec<u8>, BackendError> {
+pub(super) fn program(pid: u32, next: NextProgram) -> Result<Vec<u8>, BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for (call, rule) in denied::sometimes(pid) {
         rules.entry(call).or_default().push(rule?);
@@ -36,15 +36,16 @@ pub(super) fn program(pid: u32) -> Result<Vec<u8>, BackendError> {
         let [code0, code1] = it.code.to_ne_bytes();
         [code0, code1, it.jt, it.jf, k0, k1, k2, k3]
     };
-    Ok(by_number().iter().chain(&rest).flat_map(bytes).collect())
+    Ok(by_number(next).iter().chain(&rest).flat_map(bytes).collect())
 }
 
 /// What is decided by the number alone: one comparison for each, where a general rule takes five steps. The
 /// kernel walks through all of them for every call there is when the filter is installed.
-fn by_number() -> Vec<sock_filter> {
+fn by_number(next: NextProgram) -> Vec<sock_filter> {
     let step = |code, k| sock_filter { code, jt: 0, jf: 0, k };
     let not_there = [(IF_EQUAL, libc::SYS_clone3), (IF_AT_LEAST, UNKNOWN.into())];
-    let refused: Vec<_> = denied::always().map(|call| (IF_EQUAL, call)).collect();
+    let stays = |call: &i64| next == NextProgram::Refused || *call != libc::SYS_execve;
+    let refused: Vec<_> = denied::always().filter(stays).map(|call| (IF_EQUAL, call)).collect();
     let mut steps = vec![step(LOAD, 0)];
     let mut left = not_there.len() + refused.len();
     for (tests, end) in [(&not_there[..], 1), (&refused[..], 2)] {
@@ -67,13 +68,14 @@ mod tests {
 
     #[test]
     fn a_program_knows_its_process() {
-        assert_ne!(program(7).unwrap(), program(8).unwrap());
-        assert_eq!(program(7).unwrap().len() % 8, 0);
+        let program = |pid| program(pid, NextProgram::Refused).unwrap();
+        assert_ne!(program(7), program(8));
+        assert_eq!(program(7).len() % 8, 0);
     }
 
     #[test]
     fn every_call_comes_to_its_own_end() {
-        let steps = by_number();
+        let steps = by_number(NextProgram::Refused);
         let end = |number: u32| {
             let mut at = 1;
             loop {

@@ -20,6 +20,16 @@ pub enum Level {
     Off,
 }
 
+/// Whether the process that is confined becomes another program afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NextProgram {
+    /// It stays what it is.
+    #[default]
+    Refused,
+    /// It does: a filter cannot count, so the worker may do so too, and stays confined.
+    Allowed,
+}
+
 /// No such level.
 #[derive(Debug, thiserror::Error)]
 #[error("is none of standard, strict and off")]
@@ -31,6 +41,7 @@ pub struct Sandbox {
     level: Level,
     filters: bool,
     landlock: Option<Landlock>,
+    next: NextProgram,
 }
 
 /// Limits of resources, in the kernel's units.
@@ -108,9 +119,16 @@ impl Sandbox {
     pub fn probe(level: Level) -> Self {
         Self {
             level,
-            filters: probe::seccomp() && filter::program(1).is_ok(),
+            filters: probe::seccomp() && filter::program(1, NextProgram::Refused).is_ok(),
             landlock: probe::landlock().map(Landlock::of),
+            next: NextProgram::Refused,
         }
+    }
+
+    /// The same for a process that may become another program.
+    #[must_use]
+    pub const fn for_next_program(self, next: NextProgram) -> Self {
+        Self { next, ..self }
     }
 
     /// Why nothing may run here.
@@ -129,7 +147,7 @@ impl Sandbox {
     pub fn policy<'a>(&self, limits: Limits, pid: u32, folders: Option<&'a Path>) -> Policy<'a> {
         let on = self.level != Level::Off;
         // Whether there is a program was found out by the probe.
-        let program = (on && self.filters).then(|| filter::program(pid).ok()).flatten();
+        let program = (on && self.filters).then(|| filter::program(pid, self.next).ok()).flatten();
         Policy {
             limits: Resources::of(limits),
             folders,
@@ -240,7 +258,7 @@ mod tests {
     use super::*;
 
     fn sandbox(level: Level) -> Sandbox {
-        Sandbox { level, filters: true, landlock: None }
+        Sandbox { level, filters: true, landlock: None, next: NextProgram::Refused }
     }
 
     fn policy(level: Level) -> serde_json::Value {

@@ -42,6 +42,7 @@ impl Engine for Compiling {
                 error_type: None,
                 message: format!("{} is empty", source.file_name),
                 stack: None,
+                errors: Vec::new(),
             }));
         }
         Ok(Compiled::Artefact(backwards(text).into()))
@@ -71,7 +72,7 @@ fn backwards(text: &str) -> String {
 async fn validate(harness: &Harness, source: &str) -> Frame {
     let manifest = Manifest { mime_type: MimeType::CSharp, ..manifest(source) };
     let worker = WorkerId::new(Uuid::from_u128(1));
-    let head = ValidateHead { worker, worker_name: "worker-1".into(), manifest, timeout_ms: 30_000 };
+    let head = ValidateHead { worker, worker_name: "worker-1".into(), manifest, toolchain: None, timeout_ms: 30_000 };
     harness.dispatcher.validate(head, Bytes::copy_from_slice(source.as_bytes())).await.unwrap()
 }
 

@@ -164,7 +164,13 @@ impl Harness {
     pub(crate) async fn validate(&self, source: &str, timeout: Duration) -> Result<Frame, Error> {
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap();
         let worker = WorkerId::new(Uuid::from_u128(1));
-        let head = ValidateHead { worker, worker_name: "worker-1".into(), manifest: manifest(source), timeout_ms };
+        let head = ValidateHead {
+            worker,
+            worker_name: "worker-1".into(),
+            manifest: manifest(source),
+            toolchain: None,
+            timeout_ms,
+        };
         self.dispatcher.validate(head, Bytes::copy_from_slice(source.as_bytes())).await
     }
 }

@@ -48,7 +48,8 @@ async fn loading_that_hangs_or_dies_is_said() {
 async fn a_source_that_is_not_the_manifests_is_refused() {
     let harness = Harness::new().await;
     let worker = WorkerId::new(Uuid::from_u128(1));
-    let head = ValidateHead { worker, worker_name: "w".into(), manifest: manifest(ECHO), timeout_ms: 1000 };
+    let head =
+        ValidateHead { worker, worker_name: "w".into(), manifest: manifest(ECHO), toolchain: None, timeout_ms: 1000 };
     let error = harness.dispatcher.validate(head, Bytes::from_static(b"other")).await.err().unwrap();
     assert_eq!(error.code(), "digest-mismatch");
 }
@@ -59,7 +60,7 @@ async fn a_kind_of_code_that_nothing_runs_here_is_said() {
     let worker = WorkerId::new(Uuid::from_u128(1));
     let mut manifest = manifest(ECHO);
     manifest.mime_type = MimeType::Dll;
-    let head = ValidateHead { worker, worker_name: "w".into(), manifest, timeout_ms: 1000 };
+    let head = ValidateHead { worker, worker_name: "w".into(), manifest, toolchain: None, timeout_ms: 1000 };
     let error = harness.dispatcher.validate(head, Bytes::from_static(ECHO.as_bytes())).await.err().unwrap();
     assert_eq!(error.code(), "engine-unavailable");
     let engines = harness.dispatcher.engines();

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use workmanager_core_kit::Tasks;
-use workmanager_engines_dotnet::{self as dotnet, Dotnet};
+use workmanager_engines_dotnet::{self as dotnet, Dotnet, Way};
 use workmanager_engines_host::Registry;
 use workmanager_engines_python::{Options, Python};
 use workmanager_functions_knative::Config;
@@ -23,9 +23,13 @@ pub(crate) fn engines(config: &Config, tasks: &Tasks) -> Registry {
         cache: config.machine_cache(),
         sandbox: config.sandbox,
         launcher: None,
+        way: if config.dotnet_exec { Way::Exec } else { Way::Own },
+        spares: config.dotnet_spares,
     };
     let dotnet = Dotnet::new(dotnet, tasks.clone());
-    Registry::new().with(Arc::new(Python::new(python, tasks.clone()))).with(Arc::new(dotnet))
+    let all = Registry::new().with(Arc::new(Python::new(python, tasks.clone()))).with(Arc::new(dotnet));
+    let offered: Vec<_> = config.engines.iter().map(|engine| engine.0).collect();
+    all.offering(&offered)
 }
 
 /// This program starts itself to become the runtime of .NET workers; says how that ended.

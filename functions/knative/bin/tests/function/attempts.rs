@@ -46,8 +46,13 @@ fn worker() -> WorkerId {
 }
 
 fn validation(source: &str) -> Frame {
-    let head =
-        ValidateHead { worker: worker(), worker_name: "orders".into(), manifest: manifest(source), timeout_ms: 30_000 };
+    let head = ValidateHead {
+        worker: worker(),
+        worker_name: "orders".into(),
+        manifest: manifest(source),
+        toolchain: None,
+        timeout_ms: 30_000,
+    };
     Frame::new(Kind::Validate, &head, Bytes::copy_from_slice(source.as_bytes())).unwrap()
 }
 

@@ -1,0 +1,45 @@
+#nullable enable
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.IO.Compression;
+
+namespace WorkManager.Host;
+
+/// <summary>One file of a worker's code.</summary>
+/// <param name="Path">Its place in the archive; empty for an assembly that came alone.</param>
+internal sealed record Archived(string Path, Func<byte[]> Read)
+{
+    private const int MaxFiles = 4096;
+    private const long MaxBytes = 256 << 20;
+
+    internal static bool IsArchive(ReadOnlySpan<byte> code) => code.StartsWith("PK\x03\x04"u8) || code.StartsWith("PK\x05\x06"u8);
+
+    /// <summary>The files of an archive by their place, which never leads out of it.</summary>
+    internal static Dictionary<string, Archived> Open(byte[] code)
+    {
+        var archive = new ZipArchive(new MemoryStream(code, false), ZipArchiveMode.Read);
+        if (archive.Entries.Count == 0) throw new Unusable("the archive is empty; bring a zip of what `dotnet publish` writes");
+        if (archive.Entries.Count > MaxFiles) throw new Unusable($"the archive has more than {MaxFiles} files");
+        var files = new Dictionary<string, Archived>(StringComparer.OrdinalIgnoreCase);
+        var total = 0L;
+        foreach (var entry in archive.Entries)
+        {
+            total += entry.Length;
+            var path = entry.FullName.Replace('\\', '/');
+            var escapes = path.StartsWith('/') || Array.IndexOf(path.Split('/'), "..") >= 0;
+            if (escapes) throw new Unusable($"the archive has a file outside of itself: {entry.FullName}");
+            files.TryAdd(path, new(path, () => Bytes(entry)));
+        }
+        if (total > MaxBytes) throw new Unusable($"the archive has more than {MaxBytes >> 20} MiB");
+        return files;
+    }
+
+    private static byte[] Bytes(ZipArchiveEntry entry)
+    {
+        using var stream = entry.Open();
+        var bytes = new byte[entry.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+}
