@@ -2,6 +2,7 @@
 
 mod code;
 mod dev;
+mod dotnet;
 mod durable;
 mod function;
 mod http;
@@ -67,7 +68,7 @@ struct Setting<'a> {
     quick: bool,
 }
 
-const ALL: [Bench; 9] = [
+const ALL: [Bench; 10] = [
     Bench {
         name: "dev",
         question: "How long from the start of `dev FILE` to the reply, with the event published at the first healthy moment?",
@@ -91,6 +92,12 @@ const ALL: [Bench; 9] = [
         question: "How fast does a running function answer, beside a bare echo over the same pipes and beside a peer?",
         bar: "at most 2.5 times the bare echo; 10 times the peer's rate",
         run: function::warm,
+    },
+    Bench {
+        name: "dotnet",
+        question: "What does a C# worker cost when it is new, how fast is it beside Python, and what does it hold?",
+        bar: "create 1.2 s cold, 60 ms warm; first event 5 ms with a spare; Python's rate; 40 MB, 75 MB, 700 MB",
+        run: dotnet::dotnet,
     },
     Bench {
         name: "durable",

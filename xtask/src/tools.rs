@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{check::cargo, root};
 
-mod dotnet;
+pub(crate) mod dotnet;
 
 /// Holds licences, sources and versions of dependencies to `deny.toml`.
 const CARGO_DENY: &str = "0.20.2";
@@ -23,11 +23,25 @@ pub(crate) struct Options {
     /// Keeps what is built or installed once; `~/.cache/workmanager` unless set.
     #[arg(long, env = "WORKMANAGER_CACHE", global = true, value_name = "FOLDER")]
     cache: Option<PathBuf>,
+    /// Which .NET the tests run with: packages that bring one, or the newest SDK of this machine.
+    #[arg(long, env = "WORKMANAGER_DOTNET", global = true, value_enum, default_value_t = Net::Packages)]
+    dotnet: Net,
+}
+
+/// Where .NET comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Net {
+    /// Packages of Python and Node.js.
+    Packages,
+    /// The SDK that is installed.
+    Sdk,
 }
 
 /// The tools of this machine.
 pub(crate) struct Tools {
     cache: PathBuf,
+    /// Whether an SDK is installed and shall be used.
+    sdk: bool,
 }
 
 /// A tool, and how to get it if it is not there.
@@ -46,7 +60,7 @@ impl Tools {
     pub(crate) fn new(options: &Options) -> anyhow::Result<Self> {
         let home = || std::env::home_dir().map(|home| home.join(".cache/workmanager"));
         let cache = options.cache.clone().or_else(home).context("no home directory: set WORKMANAGER_CACHE")?;
-        Ok(Self { cache: std::path::absolute(cache)? })
+        Ok(Self { cache: std::path::absolute(cache)?, sdk: options.dotnet == Net::Sdk })
     }
 
     /// cargo-deny from crates.io. Built without optimisation: it runs for a second, and builds in one minute

@@ -224,7 +224,7 @@ async fn a_reader_that_has_had_enough_ends_the_program_quietly() {
         let open = |display: &Display| Output::to(display.output, Closed(kind), err.clone());
         let program = clap::Command::new("workmanager");
         let verb = Verb::Completions(completions::Args { shell: clap_complete::Shell::Bash });
-        assert_eq!(dispatch(&verb, program, &open).await, exit, "{kind}");
+        assert_eq!(dispatch(&verb, program, &open, fake::no_dotnet).await, exit, "{kind}");
         assert_eq!(err.text(), said);
     }
 }

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod artefacts;
 mod causes;
 mod change;
 mod code;

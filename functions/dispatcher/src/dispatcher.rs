@@ -128,7 +128,8 @@ impl Dispatcher {
     async fn try_begin(&self, work: Work) -> Result<Exchange, Error> {
         let Work { head, body, deadline } = work;
         let AttemptHead { attempt, worker, worker_name, digest, grant, limits, event, data } = head;
-        let pool = self.workers.pool(worker, &worker_name, digest, Some(limits));
+        let (pool, retired) = self.workers.pool(worker, &worker_name, digest, Some(limits));
+        retired.into_iter().for_each(|idle| end(idle, &self.tasks));
         let slot = pool.enter(Some(limits.concurrency as usize), deadline).await?;
         let left = deadline.saturating_duration_since(Instant::now());
         let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);

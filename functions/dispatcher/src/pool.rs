@@ -4,7 +4,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -39,6 +39,8 @@ pub(crate) struct Pool {
     size: Mutex<Size>,
     waiting: AtomicUsize,
     idle: Mutex<Vec<Idle>>,
+    /// Another version runs now: what is given back is not kept.
+    retired: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,7 @@ impl Pool {
             size: Mutex::new(Size { limit: 1, debt: 0 }),
             waiting: AtomicUsize::new(0),
             idle: Mutex::default(),
+            retired: AtomicBool::new(false),
         }
     }
 
@@ -126,11 +129,24 @@ impl Pool {
         lock(&self.idle).first().map(|idle| idle.since)
     }
 
+    /// This version runs now.
+    pub(crate) fn employ(&self) {
+        self.retired.store(false, Ordering::Release);
+    }
+
+    /// Another version runs now; takes the processes that wait here for nothing.
+    pub(crate) fn retire(&self) -> Vec<Idle> {
+        let mut idle = lock(&self.idle);
+        // Under the lock, so that none is kept after this.
+        self.retired.store(true, Ordering::Release);
+        std::mem::take(&mut *idle)
+    }
+
     /// Keeps a process, or gives it back if there are more than can be used.
     pub(crate) fn keep(&self, process: Idle) -> Option<Idle> {
         let limit = lock(&self.size).limit;
         let mut idle = lock(&self.idle);
-        if idle.len() >= limit {
+        if idle.len() >= limit || self.retired.load(Ordering::Acquire) {
             return Some(process);
         }
         idle.push(process);

@@ -98,7 +98,7 @@ impl Dispatcher {
         deadline: Instant,
         timeout_ms: u64,
     ) -> Result<Frame, Error> {
-        let pool = self.workers.pool(worker, name, code.digest, None);
+        let (pool, _) = self.workers.pool(worker, name, code.digest, None);
         let slot = pool.enter(None, deadline).await?;
         let code = pool.code(|| std::future::ready(Ok(code))).await?;
         let (mut lease, engine) = self.process(slot, &code, deadline).await?;

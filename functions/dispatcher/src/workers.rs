@@ -31,8 +31,24 @@ struct Entry {
     current: Option<Digest>,
     limits: Option<AttemptLimits>,
     pools: Vec<Arc<Pool>>,
+    /// Where the last attempt went.
+    runs: Option<Arc<Pool>>,
     used: Instant,
     pinned: bool,
+}
+
+impl Entry {
+    /// Attempts go to `pool` from now on. Takes the processes of the others, but not of the one before, whose
+    /// retries may come, nor of the newest, which may have been validated a moment ago.
+    fn change_to(&mut self, pool: &Arc<Pool>) -> Vec<Idle> {
+        pool.employ();
+        let before = self.runs.replace(pool.clone());
+        let newest = self.pools.last().cloned();
+        let is_kept = |other: &Arc<Pool>| {
+            [Some(pool), before.as_ref(), newest.as_ref()].into_iter().flatten().any(|kept| Arc::ptr_eq(kept, other))
+        };
+        self.pools.iter().filter(|other| !is_kept(other)).flat_map(|other| other.retire()).collect()
+    }
 }
 
 /// All of them. The lock is held for a look-up, never while something is awaited.
@@ -53,28 +69,35 @@ impl Workers {
     }
 
     /// The processes of one version, made known if it is new. An attempt's limits say that this version
-    /// is the one that runs now.
+    /// is the one that runs now; the processes of older ones are not needed any more.
     pub(crate) fn pool(
         &self,
         worker: WorkerId,
         name: &str,
         digest: Digest,
         limits: Option<AttemptLimits>,
-    ) -> Arc<Pool> {
+    ) -> (Arc<Pool>, Vec<Idle>) {
         let mut inner = self.lock();
         let now = Instant::now();
         let entry = inner.entry(worker, name, now);
         entry.used = now;
+        let known = entry.pools.iter().find(|pool| pool.digest == digest && pool.name == name).cloned();
+        let is_new = known.is_none();
+        let pool = known.unwrap_or_else(|| Arc::new(Pool::new(name.to_owned(), digest)));
+        if is_new {
+            entry.pools.push(pool.clone());
+        }
+        let mut idle = Vec::new();
+        if limits.is_some() && (entry.runs.as_ref().is_none_or(|runs| !Arc::ptr_eq(runs, &pool))) {
+            idle = entry.change_to(&pool);
+        }
         if limits.is_some() {
             (entry.current, entry.limits) = (Some(digest), limits);
         }
-        if let Some(pool) = entry.pools.iter().find(|pool| pool.digest == digest && pool.name == name) {
-            return pool.clone();
+        if is_new {
+            inner.prune(worker);
         }
-        let pool = Arc::new(Pool::new(name.to_owned(), digest));
-        entry.pools.push(pool.clone());
-        inner.prune(worker);
-        pool
+        (pool, idle)
     }
 
     /// A version has loaded: plain events go to it from now on.
@@ -118,8 +141,15 @@ impl Workers {
 impl Inner {
     fn entry(&mut self, worker: WorkerId, name: &str, now: Instant) -> &mut Entry {
         let Self { entries, names } = self;
-        let new =
-            || Entry { name: String::new(), current: None, limits: None, pools: Vec::new(), used: now, pinned: false };
+        let new = || Entry {
+            name: String::new(),
+            current: None,
+            limits: None,
+            pools: Vec::new(),
+            runs: None,
+            used: now,
+            pinned: false,
+        };
         let entry = entries.entry(worker).or_insert_with(new);
         if entry.name != name {
             names.remove(&entry.name);
@@ -135,6 +165,7 @@ impl Inner {
         if let Some(entry) = self.entries.get_mut(&worker) {
             let newest = entry.pools.last().map(|pool| pool.digest);
             let current = entry.current;
+            // The entry itself holds the one that runs.
             entry.pools.retain(|pool| is_used(pool) || [current, newest].contains(&Some(pool.digest)));
         }
         let size = |entry: &Entry| entry.pools.iter().map(|pool| pool.code_size()).sum::<usize>();

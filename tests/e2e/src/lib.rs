@@ -5,6 +5,7 @@
 
 mod binaries;
 pub mod doc_blocks;
+mod dotnet;
 mod processes;
 mod server;
 mod shell;
@@ -13,6 +14,7 @@ mod tools;
 mod wait;
 
 pub use binaries::{function, workmanager};
+pub use dotnet::{Dotnet, pack};
 pub use processes::{command_line, descendants, is_alive};
 pub use server::{Answer, Server, Tail, base64, free_ports};
 pub use shell::Shell;

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    fs::File,
     io::{BufRead as _, BufReader},
     net::TcpListener,
     os::unix::process::CommandExt as _,
@@ -19,7 +20,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use ureq::{Agent, http};
 
-use crate::{eventually, tools, workmanager};
+use crate::{Dotnet, eventually, within, workmanager};
 
 /// A running `workmanager`, stopped when dropped.
 pub struct Server {
@@ -97,13 +98,26 @@ impl Server {
         Self::start("dev", directory, Some(temporary), arguments)
     }
 
-    /// `workmanager dev` with these files, and the .NET for tests; `None` if there is none.
+    /// `workmanager dev` or `serve` with this .NET.
     #[must_use]
-    pub fn dev_with_dotnet(arguments: &[&str]) -> Option<Self> {
-        let dotnet = tools::dotnet()?;
+    pub fn with_dotnet(dotnet: &Dotnet, verb: &str, arguments: &[&str]) -> Self {
         let temporary = tempfile::tempdir().expect("a temporary directory");
         let directory = temporary.path().to_owned();
-        Some(Self::start_with(&dotnet, "dev", directory, Some(temporary), arguments))
+        Self::start_with(&dotnet.environment(), verb, directory, Some(temporary), arguments)
+    }
+
+    /// The same with these variables.
+    #[must_use]
+    pub fn with_environment(environment: &[(&str, OsString)], verb: &str, arguments: &[&str]) -> Self {
+        let temporary = tempfile::tempdir().expect("a temporary directory");
+        let directory = temporary.path().to_owned();
+        Self::start_with(environment, verb, directory, Some(temporary), arguments)
+    }
+
+    /// `workmanager serve` with this .NET, on a data directory that stays.
+    #[must_use]
+    pub fn with_dotnet_in(dotnet: &Dotnet, directory: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(&dotnet.environment(), "serve", directory.to_owned(), None, arguments)
     }
 
     fn start(verb: &str, directory: PathBuf, temporary: Option<TempDir>, arguments: &[&str]) -> Self {
@@ -128,12 +142,14 @@ impl Server {
     /// Runs `command`, which serves at `url`, and waits until it is healthy.
     #[must_use]
     pub fn spawn(mut command: Command, url: String, directory: PathBuf, temporary: Option<TempDir>) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+        let screen = File::create(directory.join("screen.txt")).expect("a file for its output");
+        command.stdin(Stdio::null()).stdout(screen).process_group(0);
         let child = command.spawn().expect("workmanager starts");
         let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
         let mut server = Self { child, url, directory, _temporary: temporary, agent: config.build().into() };
         let health = format!("{}/health", server.url);
-        eventually("the server is healthy", || {
+        // The first one with .NET compiles the engine's programs, and the machine may be busy.
+        within(Duration::from_secs(120), "the server is healthy", || {
             if let Some(status) = server.child.try_wait().expect("it can be waited for") {
                 panic!("workmanager ended: {status}");
             }
@@ -158,6 +174,12 @@ impl Server {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// What it has printed.
+    #[must_use]
+    pub fn screen(&self) -> String {
+        std::fs::read_to_string(self.directory.join("screen.txt")).unwrap_or_default()
     }
 
     /// A request with a JSON body (none for null).

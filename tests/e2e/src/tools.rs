@@ -1,7 +1,6 @@
 //! Tools that a test needs and a machine may lack.
 
 use std::{
-    ffi::OsString,
     io::Write as _,
     process::{Command, Stdio},
 };
@@ -23,18 +22,6 @@ pub fn skip(what: &str, why: &str) {
     // Not by `eprintln!`, which the test harness keeps to itself.
     let line = format!("SKIPPED: needs {what}: {why}\n");
     std::io::stderr().write_all(line.as_bytes()).expect("standard error");
-}
-
-/// The .NET for tests, as the server is told where it is. If there is none, says so loudly.
-#[expect(clippy::disallowed_methods, reason = "tests have no command line")]
-pub(crate) fn dotnet() -> Option<[(&'static str, OsString); 2]> {
-    let (root, compiler) =
-        (std::env::var_os("WORKMANAGER_TEST_DOTNET_ROOT"), std::env::var_os("WORKMANAGER_TEST_ROSLYN"));
-    let found = root.zip(compiler);
-    if found.is_none() {
-        skip("dotnet", "`cargo xtask test` installs one, `cargo xtask tools` says how it is found");
-    }
-    found.map(|(root, compiler)| [("DOTNET_ROOT", root), ("WORKMANAGER_CSHARP_COMPILER", compiler)])
 }
 
 #[cfg(test)]

@@ -70,6 +70,11 @@ impl Subject {
 }
 
 impl Running {
+    /// Its process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it takes events.
     pub(super) fn url(&self) -> String {
         format!("http://{}{}", self.address, self.path)

@@ -54,6 +54,9 @@ impl Tools {
     /// # Errors
     /// This is no x86-64, Python or npm is missing, a registry cannot be reached, or it sends something else.
     pub(crate) fn dotnet(&self) -> anyhow::Result<Dotnet> {
+        if self.sdk {
+            return Dotnet::of_sdk();
+        }
         let machine = std::env::consts::ARCH;
         anyhow::ensure!(machine == "x86_64", "the package with the runtime is for x86_64, this is {machine}");
         let folder = self.cache.join("tools").join(format!("dotnet-{}", &digest_of_pins()?[..16]));
@@ -87,6 +90,17 @@ impl Tools {
 }
 
 impl Dotnet {
+    /// The newest SDK of this machine, and the runtimes beside it.
+    fn of_sdk() -> anyhow::Result<Self> {
+        let output = Command::new("dotnet").arg("--list-sdks").output().context("there is no `dotnet` on PATH")?;
+        let text = String::from_utf8(output.stdout)?;
+        // One a line, the newest last: `8.0.404 [/usr/share/dotnet/sdk]`.
+        let (version, folder) = text.lines().last().and_then(sdk).context("`dotnet --list-sdks` names none")?;
+        let sdks = PathBuf::from(folder);
+        let root = sdks.parent().context("the SDK is in no root")?.to_owned();
+        Ok(Self { root, roslyn: sdks.join(version).join("Roslyn/bincore") })
+    }
+
     /// How tests are told where it is.
     pub(crate) fn environment(&self) -> [(&'static str, &Path); 2] {
         [("WORKMANAGER_TEST_DOTNET_ROOT", &self.root), ("WORKMANAGER_TEST_ROSLYN", &self.roslyn)]
@@ -112,6 +126,12 @@ fn digest_of_pins() -> anyhow::Result<String> {
     sha256(file.path())
 }
 
+/// Version and folder.
+fn sdk(line: &str) -> Option<(&str, &str)> {
+    let (version, folder) = line.trim().split_once(' ')?;
+    Some((version, folder.strip_prefix('[')?.strip_suffix(']')?))
+}
+
 fn sha256(path: &Path) -> anyhow::Result<String> {
     let output = Command::new("sha256sum").arg(path).output().context("cannot run sha256sum")?;
     let text = String::from_utf8(output.stdout)?;
@@ -122,6 +142,12 @@ fn sha256(path: &Path) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_sdk_is_named_with_its_folder() {
+        assert_eq!(sdk("8.0.404 [/usr/share/dotnet/sdk]"), Some(("8.0.404", "/usr/share/dotnet/sdk")));
+        assert_eq!(sdk("none"), None);
+    }
 
     #[test]
     fn an_archive_is_known_by_its_digest() {

@@ -146,7 +146,7 @@ impl std::io::Write for Buffer {
 }
 
 /// As on a machine without .NET.
-fn no_dotnet(_: &DotnetPlaces) -> EngineInfo {
+pub(crate) fn no_dotnet(_: &DotnetPlaces) -> EngineInfo {
     EngineInfo {
         mime_type: MimeType::CSharp,
         language: "csharp".to_owned(),

@@ -67,6 +67,7 @@ impl Target for FakeTarget {
                 error_type: Some("SyntaxError".to_owned()),
                 message: "SyntaxError: invalid syntax (line 1)".to_owned(),
                 stack: Some("  File \"orders.py\", line 1".to_owned()),
+                errors: Vec::new(),
             }));
         }
         Ok(Verdict::Loaded { entry: "Process".to_owned(), artefact: Artefact::None })

@@ -12,12 +12,12 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
-use workmanager_core_delivery::{Artefact, Candidate, Reach, Target, TargetError, Verdict};
+use workmanager_core_delivery::{Artefact, Candidate, Compiled, Reach, Target, TargetError, Verdict};
 use workmanager_core_domain::{
     EngineInfo, MimeType, Outcome, Timestamp,
     attempt::Attempt,
     engine::Mechanism,
-    outcome::{Failure, FailureKind, LogLine, LogStream, Report},
+    outcome::{CodeError, Failure, FailureKind, LogLine, LogStream, Report},
     ports::{Clock, Ids},
     reply,
 };
@@ -81,6 +81,8 @@ pub(crate) struct FakeTarget {
     pub(crate) attempts: Mutex<Vec<Attempt>>,
     lines: Mutex<Vec<String>>,
     pub(crate) candidates: Mutex<Vec<Candidate>>,
+    /// What compiles C# here.
+    pub(crate) toolchain: Mutex<String>,
 }
 
 impl Default for FakeTarget {
@@ -96,6 +98,7 @@ impl Default for FakeTarget {
             attempts: Mutex::default(),
             lines: Mutex::default(),
             candidates: Mutex::default(),
+            toolchain: Mutex::new("this compiler".to_owned()),
         }
     }
 }
@@ -133,6 +136,29 @@ impl FakeTarget {
     pub(crate) fn open(&self) {
         *self.closed.lock().unwrap() = false;
         self.gate.add_permits(1_000);
+    }
+}
+
+impl FakeTarget {
+    /// Compiles as a function does: only what nobody has compiled with the same toolchain.
+    fn compile(&self, candidate: &Candidate) -> Verdict {
+        self.candidates.lock().unwrap().push(candidate.clone());
+        let toolchain = self.toolchain.lock().unwrap().clone();
+        if String::from_utf8_lossy(&candidate.source).contains("syntax error") {
+            let place = |line, id: &str| CodeError {
+                file: "w.cs".to_owned(),
+                line,
+                column: 5,
+                id: id.to_owned(),
+                message: "; expected".to_owned(),
+            };
+            let errors = vec![place(1, "CS1002"), place(3, "CS1003")];
+            return Verdict::Rejected(Failure { errors, ..failure(FailureKind::LoadFailed, "2 errors") });
+        }
+        let is_made = candidate.made.as_ref().is_some_and(|made| made.toolchain == toolchain);
+        let bytes = [toolchain.as_bytes(), b" made this of ", &candidate.source].concat().into();
+        let artefact = if is_made { Artefact::AsGiven } else { Artefact::Fresh(Compiled { toolchain, bytes }) };
+        Verdict::Loaded { entry: "Process".to_owned(), artefact }
     }
 }
 
@@ -185,6 +211,9 @@ impl Target for FakeTarget {
     async fn validate(&self, candidate: &Candidate) -> Result<Verdict, TargetError> {
         if *self.unreachable.lock().unwrap() {
             return Err(TargetError::Unavailable { reason: "no function answers".to_owned() });
+        }
+        if candidate.manifest.mime_type == MimeType::CSharp {
+            return Ok(self.compile(candidate));
         }
         if candidate.manifest.mime_type != MimeType::Python {
             let mime_type = candidate.manifest.mime_type.to_string();

@@ -7,15 +7,12 @@ use workmanager_core_domain::{
 use super::*;
 
 fn failed(retryable: bool) -> Outcome {
+    failed_by(FailureKind::Exception, retryable)
+}
+
+fn failed_by(kind: FailureKind, retryable: bool) -> Outcome {
     let message = "boom".to_owned();
-    Outcome::Failed(Failure {
-        kind: FailureKind::Exception,
-        retryable,
-        error_type: None,
-        message,
-        stack: None,
-        errors: Vec::new(),
-    })
+    Outcome::Failed(Failure { kind, retryable, error_type: None, message, stack: None, errors: Vec::new() })
 }
 
 fn said(text: &str) -> String {
@@ -34,6 +31,7 @@ fn the_table_of_the_documentation() {
         (Outcome::NoReply, Verdict::Settle),
         (failed(false), Verdict::DeadLetter { reason: Reason::NotRetryable }),
         (failed(true), retry(tries(1, 1))),
+        (failed_by(FailureKind::ArtefactMissing, true), retry(tries(0, 0))),
         (Outcome::EngineLost { message: said("signal 9") }, retry(tries(1, 1))),
         (Outcome::TimedOut { limit: Duration::from_secs(30) }, retry(tries(1, 1))),
         (Outcome::Unknown { message: said("no final frame") }, retry(tries(1, 0))),

@@ -120,6 +120,21 @@ async fn a_new_version_runs_beside_the_old_one() {
 }
 
 #[tokio::test]
+async fn versions_before_the_last_keep_no_process() {
+    let harness = Harness::new().await;
+    let version = |n: u32| harness.store.version(&format!("{ECHO}\n# {n}")).0;
+    let (oldest, before, now) = (version(1), version(2), version(3));
+    let pid = harness.run(1, oldest, "1").await.pid();
+    let kept = harness.run(1, before, "1").await.pid();
+    assert!(exists(pid), "a retry of the version before may come");
+    harness.run(1, now, "1").await.pid();
+    eventually("its process is ended", || !exists(pid)).await;
+    assert!(exists(kept));
+    // Back to it, it is as good as new.
+    assert_ne!(harness.run(1, oldest, "1").await.pid(), pid);
+}
+
+#[tokio::test]
 async fn an_attempt_under_way_is_lost_when_everything_is_stopped() {
     let harness = Harness::new().await;
     let (digest, _) = harness.store.version(WAITS);
