@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_package_without_a_version_is_refused() {
-        let tools = Tools { cache: PathBuf::from("/nonexistent") };
+        let tools = Tools { cache: PathBuf::from("/nonexistent"), sdk: false };
         let error = tools.venv(&["func-python==0.8.1", "cloudevents"]).unwrap_err();
         assert!(error.to_string().contains("`cloudevents` names no version"), "{error}");
     }

@@ -114,6 +114,7 @@ pub(crate) fn engines(config: &function::Config, tasks: &Tasks) -> Registry {
     let dotnet = dotnet::Options {
         root: config.dotnet_root.clone(),
         roslyn: config.csharp_compiler.clone(),
+        cloud_events: config.cloud_events.clone(),
         path: config.path.clone(),
         cache: config.machine_cache(),
         sandbox: config.sandbox,

@@ -221,7 +221,7 @@ pub enum Error {
         /// Where the code stands in the request.
         at: String,
         /// What is wrong with it.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// Code by URL.
     #[error("code by `url` is switched off; send it as `content`")]
@@ -308,7 +308,7 @@ pub struct Invocation {
 impl Error {
     /// Code that does not load, as a create has it.
     pub(super) fn rejected(failure: Failure) -> Self {
-        Self::Rejected { at: "/codeSource/content".to_owned(), failure }
+        Self::Rejected { at: "/codeSource/content".to_owned(), failure: failure.into() }
     }
 
     /// The same, where the code stands elsewhere.

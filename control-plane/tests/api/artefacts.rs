@@ -73,7 +73,7 @@ async fn a_lost_artefact_is_made_again_once_an_attempt_misses_it() {
     wm.app.keep_artefacts();
     create(&wm, "w", "class W { }").await;
     let lost = Failure { retryable: true, ..failure(FailureKind::ArtefactMissing, "lost") };
-    wm.target.outcomes.lock().unwrap().push_back(Outcome::Failed(lost));
+    wm.target.answer(Outcome::Failed(lost));
     let before = wm.target.candidates.lock().unwrap().len();
     let path = "/v1/workers/w/invoke";
     let missed = wm.send(raw("POST", path, "application/cloudevents+json", event("1", &json!(1)).to_string())).await;

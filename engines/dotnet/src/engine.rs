@@ -23,6 +23,8 @@ pub struct Options {
     pub root: Option<PathBuf>,
     /// The folder of the C# compiler; that of the newest SDK when not given.
     pub roslyn: Option<PathBuf>,
+    /// The assembly with the type of events, as the CloudEvents package has it; a stand-in when not given.
+    pub cloud_events: Option<PathBuf>,
     /// Where programs are looked for.
     pub path: Option<OsString>,
     /// Where the engine's own programs are kept, compiled.
@@ -42,6 +44,7 @@ impl Default for Options {
         Self {
             root: None,
             roslyn: None,
+            cloud_events: None,
             path: None,
             cache: None,
             sandbox: Level::default(),

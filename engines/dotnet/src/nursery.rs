@@ -133,9 +133,9 @@ impl Nursery {
     /// # Errors
     /// `Missing`, with what to do.
     pub(crate) fn look(&self) -> Result<String, SpawnError> {
-        let Options { root, roslyn, path, way, .. } = &self.options;
+        let Options { root, roslyn, cloud_events, path, way, .. } = &self.options;
         let runtime = runtime::find(root.as_deref(), path.as_deref(), *way)?;
-        let toolchain = toolchain::find(roslyn.as_deref(), &runtime.root)?;
+        let toolchain = toolchain::find(roslyn.as_deref(), &runtime.root, cloud_events.as_deref())?;
         let (root, compiler) = (runtime.root.display(), toolchain.folder.display());
         Ok(format!(".NET {} at {root}, C# compiler in {compiler}", runtime.version))
     }
@@ -227,7 +227,7 @@ impl Settings {
 impl Ground {
     fn make(options: &Options) -> Result<Self, SpawnError> {
         let runtime = runtime::find(options.root.as_deref(), options.path.as_deref(), options.way)?;
-        let toolchain = toolchain::find(options.roslyn.as_deref(), &runtime.root)?;
+        let toolchain = toolchain::find(options.roslyn.as_deref(), &runtime.root, options.cloud_events.as_deref())?;
         let launcher = match &options.launcher {
             Some(launcher) => launcher.clone(),
             None => Launcher(std::env::current_exe().map_err(SpawnError::system("own executable"))?),

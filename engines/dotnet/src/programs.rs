@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::{DirBuilderExt as _, symlink},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -139,6 +139,9 @@ fn identity(runtime: &Runtime, toolchain: &Toolchain) -> io::Result<Digest> {
     for library in toolchain.libraries() {
         all.push(Digest::of(&fs::read(library)?).hex());
     }
+    if let Some(events) = &toolchain.events {
+        all.push(Digest::of(&fs::read(events)?).hex());
+    }
     let sources = [WIRE, CLOUD_EVENTS, HOST, COMPILER].into_iter().flatten();
     all.extend(sources.map(|(name, text)| format!("{name}\n{text}")));
     Ok(Digest::of(all.join("\0").as_bytes()))
@@ -166,14 +169,22 @@ impl Build<'_> {
                 fs::write(program.join(name).with_extension("runtimeconfig.json"), self.runtime_config())?;
             }
             for library in self.toolchain.assemblies()? {
-                symlink(&library, compiler.join(library.file_name().unwrap_or_default()))?;
+                // A copy: what it is may be there when the folder is not any more.
+                fs::copy(&library, compiler.join(library.file_name().unwrap_or_default()))?;
             }
             fs::write(&key, CLOUD_EVENTS_KEY)
         });
         written.map_err(failed)?;
-        let mut signed = vec!["-target:library".to_owned(), "-publicsign+".to_owned()];
-        signed.push(format!("-keyfile:{}", key.display()));
-        self.compile(folder, &cloud_events, &[CLOUD_EVENTS], signed, &[])?;
+        match &self.toolchain.events {
+            Some(package) => {
+                fs::copy(package, &cloud_events).map_err(SpawnError::system("the CloudEvents package"))?;
+            }
+            None => {
+                let signed =
+                    ["-target:library".to_owned(), "-publicsign+".to_owned(), format!("-keyfile:{}", key.display())];
+                self.compile(folder, &cloud_events, &[CLOUD_EVENTS], signed.into(), &[])?;
+            }
+        }
         let program = || vec!["-target:exe".to_owned()];
         self.compile(folder, &host.join(HOST_NAME), &[WIRE, HOST], program(), &[cloud_events])?;
         let libraries = self.toolchain.libraries();

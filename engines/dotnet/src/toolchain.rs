@@ -14,18 +14,26 @@ use crate::runtime::Version;
 pub(crate) struct Toolchain {
     /// The folder of `csc.dll` and of Roslyn's libraries.
     pub(crate) folder: PathBuf,
+    /// The assembly with the type of events, as its package has it; a stand-in is compiled when not given.
+    pub(crate) events: Option<PathBuf>,
 }
 
 /// The compiler that is given, or that of the newest SDK below `root`.
 ///
 /// # Errors
 /// `Missing`, with what to do.
-pub(crate) fn find(given: Option<&Path>, root: &Path) -> Result<Toolchain, SpawnError> {
+pub(crate) fn find(given: Option<&Path>, root: &Path, events: Option<&Path>) -> Result<Toolchain, SpawnError> {
     let folder = match given {
         Some(given) => given.to_owned(),
         None => of_sdk(root).ok_or_else(|| missing(&format!("there is no .NET SDK in `{}`", root.display())))?,
     };
-    let toolchain = Toolchain { folder };
+    if let Some(events) = events.filter(|events| !events.is_file()) {
+        return Err(SpawnError::Missing(format!(
+            "`{}` is not there; name CloudNative.CloudEvents.dll",
+            events.display()
+        )));
+    }
+    let toolchain = Toolchain { folder, events: events.map(Path::to_owned) };
     for file in ["csc.dll", "Microsoft.CodeAnalysis.dll", "Microsoft.CodeAnalysis.CSharp.dll"] {
         if !toolchain.folder.join(file).is_file() {
             return Err(missing(&format!("`{}` has no {file}", toolchain.folder.display())));
@@ -70,7 +78,7 @@ mod tests {
     #[test]
     fn the_newest_sdk_compiles_and_what_is_missing_is_said() {
         let root = tempfile::tempdir().unwrap();
-        let error = |given: Option<&Path>| find(given, root.path()).unwrap_err().to_string();
+        let error = |given: Option<&Path>| find(given, root.path(), None).unwrap_err().to_string();
         assert!(error(None).contains("there is no .NET SDK in"));
         for version in ["8.0.404", "8.0.110", "9.0.100-rc.1"] {
             fs::create_dir_all(root.path().join("sdk").join(version).join("Roslyn/bincore")).unwrap();

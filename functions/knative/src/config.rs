@@ -66,6 +66,10 @@ pub struct Config {
     #[arg(long, env = "WORKMANAGER_CSHARP_COMPILER", value_name = "DIR")]
     pub csharp_compiler: Option<PathBuf>,
 
+    /// CloudNative.CloudEvents.dll, as its package has it; a stand-in with its identity is used when not given.
+    #[arg(long, env = "WORKMANAGER_CLOUDEVENTS", value_name = "FILE")]
+    pub cloud_events: Option<PathBuf>,
+
     /// .NET processes that are kept ahead, ready for a worker.
     #[arg(long, env = "WORKMANAGER_DOTNET_SPARES", default_value_t = 1, value_name = "COUNT")]
     pub dotnet_spares: usize,

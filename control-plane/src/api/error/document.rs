@@ -86,7 +86,7 @@ impl Error {
 /// Writes the problem document of `error` into `response`.
 pub(crate) fn document(mut response: Response, error: &Error, request_id: &str) -> Response {
     let (failure, logs): (Option<&Failure>, &[LogLine]) = match error {
-        Error::App(app::Error::Rejected { failure, .. }) => (Some(failure), &[]),
+        Error::App(app::Error::Rejected { failure, .. }) => (Some(failure.as_ref()), &[]),
         Error::App(app::Error::Invocation(invocation)) => (invocation.failure.as_ref(), &invocation.logs),
         Error::App(_) | Error::Event { .. } | Error::Plain(..) => (None, &[]),
     };

@@ -7,9 +7,10 @@ use workmanager_core_domain::{
     MimeType,
     outcome::{Failure, FailureKind},
 };
+use workmanager_engines_dotnet::Options;
 use workmanager_engines_host::Engine as _;
 
-use crate::support::{Harness, Worker, cache, csc, zip};
+use crate::support::{Harness, Worker, cache, csc, dotnet, zip};
 
 const LIBRARY: &str = "public static class Prices { public static int Of(string name) => name.Length * 10; }";
 const WORKER: &str = "using CloudNative.CloudEvents;
@@ -83,6 +84,26 @@ async fn what_is_missing_is_named_at_the_load() {
     let shop = bench.assembly("shop", WORKER, &["prices"]);
     let message = bench.refused(&[("shop.dll", &shop)]).await;
     assert!(message.contains("prices 0.0.0.0 (for shop)") && message.contains("`dotnet publish`"), "{message}");
+}
+
+#[tokio::test]
+async fn the_type_of_events_is_that_of_the_package_where_there_is_one() {
+    let Some(bench) = Bench::new().await else { return };
+    // A copy elsewhere, as of a package; what is beside the host then is that very file.
+    let package = bench.path("package.dll");
+    std::fs::copy(cloud_events(), &package).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let options =
+        Options { cloud_events: Some(package.clone()), cache: Some(place.path().into()), ..dotnet().unwrap() };
+    let harness = Harness::with(options);
+    let source = "using CloudNative.CloudEvents;
+class Worker { public CloudEvent Process(CloudEvent e) => new() { Type = \"t\", Data = typeof(CloudEvent).Assembly.Location }; }";
+    let location: PathBuf = serde_json::from_str(&harness.load(source).await.json("1").await.data()).unwrap();
+    assert!(location.starts_with(place.path()), "{}", location.display());
+    assert_eq!(std::fs::read(location).unwrap(), std::fs::read(package).unwrap());
+    let missing = Harness::with(Options { cloud_events: Some("/no/such.dll".into()), ..dotnet().unwrap() });
+    let error = missing.engine.spawn(&missing.manifest).await.unwrap_err().to_string();
+    assert_eq!(error, "`/no/such.dll` is not there; name CloudNative.CloudEvents.dll");
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ async fn the_list_of_dependencies_says_where_and_the_most_exact_platform_counts(
         ("runtimes/unix/lib/net8.0/which.dll", &unix),
         ("runtimes/linux/lib/net8.0/which.dll", &linux),
     ];
-    let table: [(Vec<(&str, &[u8])>, &str); 4] = [
+    let table = [
         ([&own[..], &platforms].concat(), "linux"),
         ([&own[..], &platforms[..2]].concat(), "unix"),
         // At its own place, or moved beside the program.

@@ -62,7 +62,8 @@ pub(crate) fn dotnet() -> Option<Options> {
         std::io::stderr().write_all(line).unwrap();
         return None;
     }
-    Some(Options { root, roslyn, cache: Some(cache()), launcher: Some(launcher()), ..Options::default() })
+    let cloud_events = variable("WORKMANAGER_TEST_CLOUDEVENTS");
+    Some(Options { root, roslyn, cloud_events, cache: Some(cache()), launcher: Some(launcher()), ..Options::default() })
 }
 
 /// The example is built with the tests: …/deps/engine-… and …/examples/launcher.

@@ -1,6 +1,6 @@
 //! New C# code under running events.
 
-use std::fs;
+use std::{fs, io::Write as _};
 
 use serde_json::json;
 use workmanager_tests_e2e::{Dotnet, Server, Tail, base64, command_line, descendants, eventually};
@@ -57,7 +57,9 @@ fn reloads(count: u32) {
     // A reload may leave what allocators keep, and no more.
     let grown = after.kib.saturating_sub(before.kib);
     assert!(grown <= 8 << 10, "{before:?} became {after:?} with {count} reloads");
-    println!("{count} reloads: {before:?} became {after:?}");
+    // Not by `eprintln!`, which the test harness keeps to itself.
+    let line = format!("{count} reloads: {before:?} became {after:?}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 struct Load<'a> {
