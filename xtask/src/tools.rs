@@ -93,6 +93,33 @@ impl Tools {
         Ok(folder)
     }
 
+    /// Where the lab's cluster lives.
+    pub(crate) fn lab(&self) -> PathBuf {
+        self.cache.join("lab")
+    }
+
+    /// Where what the lab's images stand on is kept.
+    pub(crate) fn bases(&self) -> PathBuf {
+        self.cache.join("lab-bases")
+    }
+
+    /// What Debian has of a cluster: containers, their network, and a builder of images.
+    ///
+    /// # Errors
+    /// A package is not there and cannot be installed.
+    pub(crate) fn containers(&self) -> anyhow::Result<()> {
+        let packages = [
+            ("containerd", "containerd"),
+            ("runc", "runc"),
+            ("/usr/lib/cni/bridge", "containernetworking-plugins"),
+            ("iptables", "iptables"),
+            ("conntrack", "conntrack"),
+            ("buildah", "buildah"),
+            ("mmdebstrap", "mmdebstrap"),
+        ];
+        packages.iter().try_for_each(|(program, package)| installed(program, package).map(drop))
+    }
+
     /// The load generator wrk: the one on the `PATH`, or Debian's package.
     ///
     /// # Errors

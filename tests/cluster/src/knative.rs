@@ -1,9 +1,9 @@
 //! Knative's and Dapr's definitions, and Knative's own admission.
 
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
 use crate::{
-    Kubectl, Node, Programs,
+    Images, Kubectl, Node, Programs,
     node::{ADMISSION, wait},
 };
 
@@ -49,4 +49,52 @@ pub(crate) fn asked(kubectl: &Kubectl<'_>) -> anyhow::Result<()> {
         let refused = kubectl.feed(&["apply", "--dry-run=server", "-f", "-"], bad).err();
         Ok(refused.filter(|error| error.to_string().contains("timeoutSeconds")).map(drop))
     })
+}
+
+/// Knative as pods, behind what stands in for an ingress.
+///
+/// # Errors
+/// Something is refused, or does not come up in time.
+pub(crate) fn serving(node: &Node, programs: &Programs) -> anyhow::Result<()> {
+    let (kubectl, images) = (Kubectl::new(node, programs), Images::new(node));
+    definitions(&kubectl, programs)?;
+    for name in ["queue", "webhook", "controller", "autoscaler", "activator", "ingress"] {
+        images.pack(name, &programs.program(name))?;
+    }
+    let knative = |path: &str| programs.files("knative").join(path);
+    let place = node.folder().join("knative");
+    for name in ["settings", "deployments"] {
+        ours(&knative(name), &place.join(name))?;
+    }
+    kubectl.apply(&[&knative("100-namespace.yaml")])?;
+    kubectl.apply(&[&knative("roles"), &place.join("settings")])?;
+    let patch = |name: &str, data: &str| {
+        kubectl.run(&["-n", "knative-serving", "patch", "configmap", name, "--type=merge", "-p", data])
+    };
+    patch("config-network", r#"{"data":{"ingress-class":"lab.ingress.networking.knative.dev"}}"#)?;
+    patch("config-autoscaler", r#"{"data":{"scale-to-zero-grace-period":"6s"}}"#)?;
+    let ingress = node.folder().join("ingress.yaml");
+    fs::write(&ingress, include_str!("../files/ingress.yaml"))?;
+    kubectl.apply(&[&knative("webhooks"), &place.join("deployments"), &ingress])?;
+    kubectl.run(&["-n", "knative-serving", "rollout", "status", "deployment", "--timeout=180s"])?;
+    asked(&kubectl)
+}
+
+/// Copies manifests with the images that are here, and without what only a large cluster needs.
+fn ours(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        let (Some(name), text) = (path.file_name(), fs::read_to_string(&path)?) else { continue };
+        if name.to_string_lossy().ends_with("-hpa.yaml") {
+            continue;
+        }
+        let mut text = text.replace("cpu: 100m", "cpu: 20m").replace("cpu: 300m", "cpu: 20m");
+        for program in ["queue", "webhook", "controller", "autoscaler", "activator"] {
+            let ko = format!("ko://knative.dev/serving/cmd/{program}");
+            text = text.replace(&ko, &format!("dev.local/{program}:lab"));
+        }
+        fs::write(to.join(name), text)?;
+    }
+    Ok(())
 }

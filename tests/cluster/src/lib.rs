@@ -6,13 +6,17 @@
 //! whole cluster with kubelet, Knative and Dapr (the lab).
 
 mod api;
+mod images;
 mod knative;
 mod kubectl;
+mod kubelet;
+pub mod lab;
 mod node;
 mod programs;
 
 pub use api::{Api, Tier};
+pub use images::{Builder, Images};
 pub use knative::admission;
 pub use kubectl::Kubectl;
-pub use node::{Life, Node};
+pub use node::{Life, Node, wait};
 pub use programs::Programs;

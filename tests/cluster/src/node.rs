@@ -106,6 +106,12 @@ impl Node {
         Ok(Self { folder: folder.to_owned(), first, ours: None, children: Mutex::default() })
     }
 
+    /// Its first process, whose namespaces are the node's.
+    #[must_use]
+    pub const fn first(&self) -> u32 {
+        self.first
+    }
+
     /// Where its files are.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -173,7 +179,7 @@ impl Drop for Node {
 ///
 /// # Errors
 /// Not within `limit`, or its own.
-pub(crate) fn wait<T>(
+pub fn wait<T>(
     what: &str,
     limit: Duration,
     mut condition: impl FnMut() -> anyhow::Result<Option<T>>,

@@ -66,7 +66,7 @@ fn altered() -> Vec<Altered> {
         ),
         function(format!("{CONTAINER}/readinessProbe/failureThreshold"), json!(3), "failureThreshold is disallowed"),
         function(format!("{CONTAINER}/securityContext/capabilities"), json!({"add": ["NET_RAW"]}), "capabilities.add"),
-        function("/spec/traffic", json!([{"latestRevision": true, "percent": 50}]), "traffic targets sum to 50"),
+        function("/spec/traffic", json!([{"latestRevision": true, "percent": 50}]), "Traffic targets sum to 50"),
         // Fields that the API server would drop without a word, were it not asked to be strict.
         function(format!("{CONTAINER}/lifecycle"), json!({"preStop": {"sleep": {"seconds": 1}}}), "unknown field"),
         function(format!("{SPEC}/terminationGracePeriodSeconds"), json!(30), "unknown field"),
@@ -81,9 +81,9 @@ fn altered() -> Vec<Altered> {
             "workmanager",
             "/spec/template/spec/containers/0/volumeMounts/0/name",
             json!("no"),
-            "not found",
+            "Not found",
         ),
-        of("PodDisruptionBudget", "workmanager", "/spec/minAvailable", json!(1), "mutually exclusive"),
+        of("PodDisruptionBudget", "workmanager", "/spec/minAvailable", json!(1), "cannot be both set"),
         of("NetworkPolicy", "functions", "/spec/egress/0/to/0/ipBlock/cidr", json!("everywhere"), "everywhere"),
         of("Configuration", "workmanager", "/spec/accessControl/defaultAction", json!(7), "must be of type string"),
     ]

@@ -55,6 +55,7 @@ func run(ctx context.Context, arguments []string) error {
 		MTLSEnabled:             flags.EnableMTLS,
 		Mode:                    modes.DaprMode(flags.Mode),
 		SentryAddress:           flags.SentryAddress,
+		JwtAudiences:            flags.SentryRequestJwtAudiences,
 		TrustAnchors:            flags.TrustAnchors,
 	})
 	if err != nil {
@@ -99,8 +100,10 @@ func configuration(flags *options.Options) *runtime.Config {
 		AppProtocol:                   flags.AppProtocol,
 		ApplicationPort:               flags.AppPort,
 		Config:                        flags.Config,
+		ControlPlaneAddress:           flags.ControlPlaneAddress,
 		DaprAPIGRPCPort:               flags.DaprAPIGRPCPort,
 		DaprAPIListenAddresses:        flags.DaprAPIListenAddresses,
+		DaprBlockShutdownDuration:     flags.DaprBlockShutdownDuration,
 		DaprGracefulShutdownSeconds:   flags.DaprGracefulShutdownSeconds,
 		DaprHTTPPort:                  flags.DaprHTTPPort,
 		DaprInternalGRPCListenAddress: flags.DaprInternalGRPCListenAddress,

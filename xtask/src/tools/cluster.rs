@@ -25,7 +25,7 @@ pub(crate) enum Set {
 struct Program(&'static str, &'static str, &'static str, Set);
 
 /// Kubernetes before Knative: it compiles what Knative needs, too.
-const PROGRAMS: [Program; 18] = [
+const PROGRAMS: [Program; 19] = [
     Program("etcd", "kubernetes", "go.etcd.io/etcd/server/v3", Set::Admission),
     Program("kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", Set::Admission),
     Program("kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", Set::Admission),
@@ -39,6 +39,7 @@ const PROGRAMS: [Program; 18] = [
     Program("autoscaler", "knative", "knative.dev/serving/cmd/autoscaler", Set::Whole),
     Program("activator", "knative", "knative.dev/serving/cmd/activator", Set::Whole),
     Program("ingress", "knative", "./ingress", Set::Whole),
+    Program("pause", "knative", "./pause", Set::Whole),
     Program("coredns", "dns", ".", Set::Whole),
     Program("sentry", "dapr", "github.com/dapr/dapr/cmd/sentry", Set::Whole),
     Program("operator", "dapr", "github.com/dapr/dapr/cmd/operator", Set::Whole),
