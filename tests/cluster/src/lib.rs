@@ -18,5 +18,5 @@ pub use api::{Api, Tier};
 pub use images::{Builder, Images};
 pub use knative::admission;
 pub use kubectl::Kubectl;
-pub use node::{Life, Node, wait};
+pub use node::{Life, Node};
 pub use programs::Programs;

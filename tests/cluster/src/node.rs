@@ -179,7 +179,7 @@ impl Drop for Node {
 ///
 /// # Errors
 /// Not within `limit`, or its own.
-pub fn wait<T>(
+pub(crate) fn wait<T>(
     what: &str,
     limit: Duration,
     mut condition: impl FnMut() -> anyhow::Result<Option<T>>,

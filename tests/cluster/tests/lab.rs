@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use scene::Lab;
+use scene::{Lab, PATIENCE};
 
 const ECHO: &str = "def Process(event):\n    return {'type': 'done', 'data': event['data']}\n";
 /// Full rounds of a measured number.
@@ -28,6 +28,7 @@ fn median(times: &mut [Duration]) -> Duration {
 fn the_quick_start_wakes_a_function_from_zero_and_what_was_applied_goes_without_a_trace() {
     let lab = Lab::find();
     lab.install();
+    assert_eq!(lab.knock(), 200);
     the_processes_are_confined(&lab);
     let worker = lab.quick_start();
     let start = Instant::now();
@@ -113,7 +114,7 @@ fn nothing_is_lost_while_pods_routers_and_sidecars_die_and_images_change() {
     }
     assert!(harm.is_empty(), "not everything was done");
     let expected: BTreeSet<_> = (0..EVENTS).map(|event| format!("k4-{event}")).collect();
-    let replies = lab.eventually("every event has a reply", Duration::from_secs(180), || {
+    let replies = lab.eventually("every event has a reply", PATIENCE, || {
         let mut replies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for reply in lab.replies() {
             let text = |name: &str| reply[name].as_str().unwrap_or_default().to_owned();
@@ -127,7 +128,7 @@ fn nothing_is_lost_while_pods_routers_and_sidecars_die_and_images_change() {
     let published =
         lab.replies().iter().filter(|reply| expected.contains(reply["causationid"].as_str().unwrap())).count();
     eprintln!("K4 {EVENTS} events, 0 lost, {} replies published a second time with their first id", published - EVENTS);
-    lab.eventually("every event is finished", Duration::from_secs(120), || {
+    lab.eventually("every event is finished", PATIENCE, || {
         let open = expected.iter().filter(|id| lab.state(id) != "Finished").count();
         (open == 0).then_some(()).ok_or_else(|| format!("{open} are open"))
     });

@@ -110,6 +110,7 @@ func configuration(flags *options.Options) *runtime.Config {
 		DaprInternalGRPCPort:          flags.DaprInternalGRPCPort,
 		DaprPublicListenAddress:       flags.DaprPublicListenAddress,
 		DaprPublicPort:                flags.DaprPublicPort,
+		DisableBuiltinK8sSecretStore:  flags.DisableBuiltinK8sSecretStore,
 		DisableInitEndpoints:          flags.DisableInitEndpoints,
 		EnableAPILogging:              flags.EnableAPILogging,
 		EnableAppHealthCheck:          flags.EnableAppHealthCheck,

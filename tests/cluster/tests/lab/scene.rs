@@ -17,7 +17,9 @@ use workmanager_tests_e2e::{
 const TOKEN: &str = "wm_lab";
 const FUNCTION: &str = "function-python.workmanager.svc.cluster.local";
 const PODS: &str = "serving.knative.dev/service=function-python";
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Long, because everything on the machine may be held up for minutes.
+/// Long, because everything on the machine may be held up for minutes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The API of the router, and what stands around it.
 pub(crate) struct Lab {
@@ -207,15 +209,15 @@ impl Lab {
         })
     }
 
-    fn pods(&self, label: &str) -> Vec<String> {
-        let names = self.run(&["get", "pods", "-l", label, "-o", "name"]);
-        names.lines().map(str::to_owned).collect()
+    fn pods(&self, label: &str) -> Result<Vec<String>, String> {
+        let names = self.kubectl().run(&["-n", "workmanager", "get", "pods", "-l", label, "-o", "name"]);
+        names.map(|names| names.lines().map(str::to_owned).collect()).map_err(|error| error.to_string())
     }
 
     /// Until no function runs.
     pub(crate) fn wait_for_zero(&self) {
         self.eventually("no function runs", PATIENCE, || {
-            let pods = self.pods(PODS);
+            let pods = self.pods(PODS)?;
             if pods.is_empty() { Ok(()) } else { Err(pods.join(", ")) }
         });
     }
@@ -247,7 +249,7 @@ impl Lab {
 
     /// One of the routers.
     pub(crate) fn kill_router(&self) {
-        let router = self.pods("app.kubernetes.io/name=workmanager").remove(0);
+        let router = self.pods("app.kubernetes.io/name=workmanager").unwrap().remove(0);
         self.run(&["delete", &router, "--grace-period=0", "--force", "--wait=false"]);
     }
 
