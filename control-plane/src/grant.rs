@@ -1,9 +1,11 @@
 //! Grants: what opens one version's code to a function, for one attempt.
 
+use std::str::FromStr;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use workmanager_core_domain::{Digest, Timestamp, WorkerId};
+use workmanager_core_domain::{Digest, Timestamp, WorkerId, digest::InvalidDigest};
 use workmanager_core_kit::Secret;
 
 /// How long a grant opens anything.
@@ -14,8 +16,20 @@ const DIGEST: usize = 32;
 const EXPIRY: usize = 8;
 const SIGNED: usize = UUID + DIGEST + EXPIRY;
 
-/// Signs and checks grants. The key lives as long as the process: a grant of an earlier process is
-/// refused, and the attempt is made again with a new one.
+/// What grants are signed with: 64 hex digits. It prints as `***`.
+#[derive(Debug, Clone)]
+pub struct Key(Secret<[u8; 32]>);
+
+impl FromStr for Key {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        Digest::from_hex(text.trim()).map(|digest| Self(Secret::new(*digest.as_bytes())))
+    }
+}
+
+/// Signs and checks grants. A key that was not given lives as long as the process: a grant of an earlier
+/// process is refused then, and the attempt is made again with a new one.
 #[derive(Debug, Clone)]
 pub struct Grants {
     key: Secret<[u8; 32]>,
@@ -37,6 +51,12 @@ impl Grants {
     #[must_use]
     pub const fn new(key: [u8; 32]) -> Self {
         Self { key: Secret::new(key) }
+    }
+
+    /// Grants under a key that other replicas have, too.
+    #[must_use]
+    pub fn shared(key: &Key) -> Self {
+        Self { key: key.0.clone() }
     }
 
     /// Opens version `digest` of `worker` until [`LIFE`] after `now`.
@@ -103,5 +123,17 @@ mod tests {
             assert!(grants.check(&forged, now).is_err(), "byte {at}");
         }
         assert_eq!(grants.check("", now), Err(Refused::Forged));
+    }
+
+    #[test]
+    fn replicas_with_one_key_open_each_others_grants() {
+        let key = |text: &str| text.parse::<Key>();
+        let given = key(&format!("{}\n", "07".repeat(32))).unwrap();
+        let now: Timestamp = "2026-11-25T10:00:00Z".parse().unwrap();
+        let digest = Digest::of(b"version");
+        let grant = Grants::shared(&given).issue(WorkerId::new(uuid::Uuid::nil()), &digest, now);
+        assert_eq!(Grants::new([7; 32]).check(&grant, now), Ok(digest));
+        assert!(key("07").is_err() && key("").is_err());
+        assert_eq!(format!("{given:?}"), "Key(***)");
     }
 }

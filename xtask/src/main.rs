@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod first_run;
 mod generated;
+mod lab;
 mod machine;
 mod steps;
 mod test;
@@ -36,6 +37,9 @@ enum Command {
     Test(test::Options),
     /// Named benchmarks; without a name, all of them.
     Bench(bench::Options),
+    /// A real cluster on this machine, with Knative and Dapr: needs root.
+    #[command(subcommand)]
+    Lab(lab::Verb),
     /// Writes the files that are made from others.
     Generate(generated::Options),
     /// Types the README's first command, and Ctrl-C.
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(&tools),
         Command::Test(options) => test::run(&tools, &options),
         Command::Bench(options) => bench::run(&tools, &options),
+        Command::Lab(verb) => lab::run(&tools, verb),
         Command::Generate(options) => generated::run(options),
         Command::FirstRun => first_run::run(),
         Command::Tools => tools.print(),

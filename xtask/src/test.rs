@@ -17,7 +17,7 @@ use tally::Tally;
 use crate::{
     check::{self, cargo, xtask},
     steps::{self, Elapsed, Step},
-    tools::Tools,
+    tools::{Set, Tools},
 };
 
 /// Options of `cargo xtask test`.
@@ -75,7 +75,12 @@ fn checks(tools: &Tools) -> anyhow::Result<()> {
 /// Runs cargo's tests, passes on what they write, and counts.
 fn tests(tools: &Tools, options: &Options) -> anyhow::Result<(Tally, bool)> {
     let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
-    for (variable, tool) in [("WORKMANAGER_TEST_DAPRD", tools.daprd()), ("WORKMANAGER_TEST_REDIS", tools.redis())] {
+    let needed = [
+        ("WORKMANAGER_TEST_DAPRD", tools.daprd()),
+        ("WORKMANAGER_TEST_REDIS", tools.redis()),
+        ("WORKMANAGER_TEST_CLUSTER", tools.cluster(Set::Admission)),
+    ];
+    for (variable, tool) in needed {
         match tool {
             Ok(path) => drop(command.env(variable, path)),
             // Each test that needs it says so, and whoever requires it has it counted.

@@ -10,6 +10,10 @@ use anyhow::Context as _;
 use clap::Args;
 use sha2::{Digest as _, Sha256};
 
+mod cluster;
+
+pub(crate) use cluster::Set;
+
 use crate::{check::cargo, root};
 
 pub(crate) mod dotnet;
@@ -116,6 +120,33 @@ impl Tools {
         Ok(())
     }
 
+    /// Where the lab's cluster lives.
+    pub(crate) fn lab(&self) -> PathBuf {
+        self.cache.join("lab")
+    }
+
+    /// Where what the lab's images stand on is kept.
+    pub(crate) fn bases(&self) -> PathBuf {
+        self.cache.join("lab-bases")
+    }
+
+    /// What Debian has of a cluster: containers, their network, and a builder of images.
+    ///
+    /// # Errors
+    /// A package is not there and cannot be installed.
+    pub(crate) fn containers(&self) -> anyhow::Result<()> {
+        let packages = [
+            ("containerd", "containerd"),
+            ("runc", "runc"),
+            ("/usr/lib/cni/bridge", "containernetworking-plugins"),
+            ("iptables", "iptables"),
+            ("conntrack", "conntrack"),
+            ("buildah", "buildah"),
+            ("mmdebstrap", "mmdebstrap"),
+        ];
+        packages.iter().try_for_each(|(program, package)| installed(program, package).map(drop))
+    }
+
     /// The load generator wrk: the one on the `PATH`, or Debian's package.
     ///
     /// # Errors
@@ -144,11 +175,9 @@ impl Tools {
         if path.exists() {
             return Ok(path);
         }
-        let go = on_path("go").or_else(|| Some(PathBuf::from("/usr/local/go/bin/go")).filter(|path| path.exists()));
-        let go = go.context("go is neither on the PATH nor in /usr/local/go/bin")?;
         eprintln!("building daprd, once");
         let unfinished = folder.join("unfinished");
-        let mut build = Command::new(go);
+        let mut build = Command::new(go()?);
         build.args(["build", "-trimpath", "-ldflags", "-s -w", "-o"]).arg(&unfinished).arg(".");
         build.current_dir(module).env("CGO_ENABLED", "0");
         ran(&mut build, "the Go module proxy must be reachable")?;
@@ -157,10 +186,21 @@ impl Tools {
     }
 }
 
-/// A digest of the files in a folder, for a name: 16 hex digits.
+/// Go itself.
+fn go() -> anyhow::Result<PathBuf> {
+    let go = on_path("go").or_else(|| Some(PathBuf::from("/usr/local/go/bin/go")).filter(|path| path.exists()));
+    go.context("go is neither on the PATH nor in /usr/local/go/bin")
+}
+
+/// A digest of the files below a folder, for a name: 16 hex digits.
 fn digest(folder: &Path) -> anyhow::Result<String> {
-    let mut files: Vec<_> =
-        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
     files.sort_unstable();
     let mut hash = Sha256::new();
     for file in files {
@@ -218,7 +258,8 @@ mod tests {
             fs::write(folder.path().join(name), text).unwrap();
             digest(folder.path()).unwrap()
         };
-        let digests = [with("a", "1"), with("a", "2"), with("b", "2"), with("b", "")];
+        fs::create_dir(folder.path().join("inner")).unwrap();
+        let digests = [with("a", "1"), with("a", "2"), with("b", "2"), with("inner/b", "")];
         assert!(digests.iter().all(|digest| digest.len() == 16), "{digests:?}");
         assert!(digests.windows(2).all(|pair| pair[0] != pair[1]), "{digests:?}");
     }

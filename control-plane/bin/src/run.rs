@@ -53,12 +53,12 @@ pub(crate) async fn serve(verb: Serve) -> Exit {
         return print_config();
     }
     let up = async {
-        args.profile.check()?;
+        args.profile.check(&options.platform.remote)?;
         logs(&options.operation, "info")?;
         let tasks = Tasks::new();
         let open = |folder: &Folder| match args.profile {
-            Profile::Dapr => Store::dapr(&dapr, &options.data),
-            Profile::Embedded | Profile::Knative | Profile::Lambda => Store::embedded(folder, &options.data),
+            Profile::Dapr | Profile::Knative => Store::dapr(&dapr, &options.data),
+            Profile::Embedded | Profile::Lambda => Store::embedded(folder, &options.data),
         };
         Ok::<_, BoxError>((up(&options, open, &tasks).await?, tasks))
     };

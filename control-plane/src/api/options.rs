@@ -24,7 +24,11 @@ pub struct Options {
     #[arg(long, env = "WORKMANAGER_HTTP_PORT", default_value_t = 5001, value_name = "PORT")]
     pub http_port: u16,
 
-    /// The port on the loopback where functions fetch code; 0 takes any free one.
+    /// The address where functions fetch code. Whoever asks needs a grant, which each attempt carries.
+    #[arg(long, env = "WORKMANAGER_INTERNAL_HOST", default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub internal_host: IpAddr,
+
+    /// The port where functions fetch code; 0 takes any free one.
     #[arg(long, env = "WORKMANAGER_INTERNAL_PORT", default_value_t = 5003, value_name = "PORT")]
     pub internal_port: u16,
 
@@ -114,7 +118,8 @@ impl InvalidOptions {
 impl Default for Options {
     /// Any free ports of the loopback, without tokens.
     fn default() -> Self {
-        Self { http_host: IpAddr::V4(Ipv4Addr::LOCALHOST), http_port: 0, internal_port: 0, tokens: Vec::new() }
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self { http_host: loopback, http_port: 0, internal_host: loopback, internal_port: 0, tokens: Vec::new() }
     }
 }
 
@@ -137,8 +142,7 @@ impl Options {
     pub async fn listen(&self) -> Result<Listeners, InvalidOptions> {
         self.gate()?;
         let http = bind(SocketAddr::new(self.http_host, self.http_port), "--http-port").await?;
-        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let internal = bind(SocketAddr::new(loopback, self.internal_port), "--internal-port").await?;
+        let internal = bind(SocketAddr::new(self.internal_host, self.internal_port), "--internal-port").await?;
         Ok(Listeners { http, internal })
     }
 }

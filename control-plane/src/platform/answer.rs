@@ -12,7 +12,7 @@ use workmanager_core_domain::{
     Outcome, Timestamp,
     attempt::Attempt,
     event::Data,
-    outcome::{Failure, FailureKind, LogLine, LogStream},
+    outcome::{Failure, FailureKind, LogLine, LogStream, Report},
     reply,
 };
 use workmanager_core_frames::{
@@ -82,6 +82,12 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn without_logs(outcome: Outcome) -> Self {
         Self { outcome, logs: Vec::new(), truncated: false }
+    }
+
+    /// The whole attempt.
+    pub(super) fn report(self, attempt: &Attempt, started_at: Timestamp, duration: Duration) -> Report {
+        let Self { outcome, logs, truncated } = self;
+        Report { outcome, digest: attempt.digest, started_at, duration, logs, logs_truncated: truncated }
     }
 }
 

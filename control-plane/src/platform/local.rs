@@ -3,24 +3,19 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use http::StatusCode;
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
-use workmanager_core_delivery::{Artefact, Candidate, Compiled, Reach, Target, TargetError, Verdict};
-use workmanager_core_domain::{
-    EngineInfo, MimeType, Outcome,
-    attempt::Attempt,
-    outcome::{Failure, FailureKind, Report},
-    ports::Clock,
-};
-use workmanager_core_frames::{ErrorHead, FailedWith, FrameError, Kind, Limits, LoadedHead};
+use workmanager_core_delivery::{Candidate, Reach, Target, TargetError, Verdict};
+use workmanager_core_domain::{EngineInfo, MimeType, Outcome, attempt::Attempt, outcome::Report, ports::Clock};
 use workmanager_core_kit::Tasks;
 
 use super::{
-    Error, Options,
-    answer::{self, Answer, Frames, Problem},
+    Error, LocalOptions,
+    answer::{self, Answer},
+    place::Place,
     process::{Function, Launch},
     request,
+    verdict::{self, unavailable},
 };
 use crate::{feed::Feed, grant::Grants};
 
@@ -34,7 +29,7 @@ const ENGINES_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Parts {
     /// How it is run.
-    pub options: Options,
+    pub options: LocalOptions,
     /// The executable that has a `function` command.
     pub executable: PathBuf,
     /// Where its socket and its cache are.
@@ -54,6 +49,7 @@ pub struct Parts {
 /// Function processes on this machine.
 pub struct Local {
     function: Arc<Function>,
+    place: Place,
     grants: Grants,
     clock: Arc<dyn Clock>,
 }
@@ -76,12 +72,12 @@ impl Local {
         }
         let launch = Launch { executable, arguments, idle: options.function_idle.0, grace: options.function_grace.0 };
         let function = Function::new(launch, &directory, tasks, feed)?;
-        Ok(Self { function, grants, clock })
+        Ok(Self { function, place: Place::here(), grants, clock })
     }
 
     async fn run(&self, attempt: &Attempt) -> Answer {
         let grant = self.grants.issue(attempt.worker.id, &attempt.digest, self.clock.now());
-        let request = match request::attempt(attempt, grant) {
+        let request = match request::attempt(&self.place, attempt, attempt.timeout, grant) {
             Ok(request) => request,
             Err(error) => return Answer::without_logs(Outcome::Unknown { message: error.to_string() }),
         };
@@ -110,71 +106,16 @@ impl Local {
 
     /// Asks with what is made already; the source is sent only where that is not taken.
     async fn ask(&self, candidate: &Candidate) -> Result<Verdict, TargetError> {
-        if candidate.made.is_some()
-            && let Some(verdict) = self.ask_with(candidate, candidate.made.as_ref()).await?
-        {
-            return Ok(verdict);
+        for made in candidate.made.iter().map(Some).chain([None]) {
+            let request = request::validate(&self.place, candidate, made).map_err(unavailable)?;
+            let awake = self.function.wake().await.map_err(unavailable)?;
+            let response = awake.client().send(request).await.map_err(unavailable)?;
+            awake.answered();
+            if let Some(verdict) = verdict::read(response, candidate, made.is_some()).await? {
+                return Ok(verdict);
+            }
         }
-        let refused = || TargetError::Unavailable { reason: "the function takes neither source nor artefact".into() };
-        self.ask_with(candidate, None).await?.ok_or_else(refused)
-    }
-
-    /// `None` if the function compiles with something else than what `made` was compiled with.
-    async fn ask_with(&self, candidate: &Candidate, made: Option<&Compiled>) -> Result<Option<Verdict>, TargetError> {
-        let unavailable = |reason: String| TargetError::Unavailable { reason };
-        let request = request::validate(candidate, made).map_err(|error| unavailable(error.to_string()))?;
-        let awake = self.function.wake().await.map_err(|error| unavailable(error.to_string()))?;
-        let response = awake.client().send(request).await.map_err(|error| unavailable(error.to_string()))?;
-        awake.answered();
-        if response.status() != StatusCode::OK {
-            let problem = Problem::read(response).await;
-            return Err(match problem.code.as_str() {
-                "toolchain-differs" => return Ok(None),
-                "engine-unavailable" => TargetError::NoEngine {
-                    mime_type: candidate.manifest.mime_type.to_string(),
-                    reason: problem.detail,
-                },
-                _ => unavailable(problem.detail),
-            });
-        }
-        let mut frames = Frames::new(response.into_body(), Limits::CODE);
-        let verdict = verdict(&mut frames, made.is_some()).await;
-        verdict.map(Some).map_err(|error| unavailable(error.to_string()))
-    }
-}
-
-async fn verdict(frames: &mut Frames, is_made: bool) -> Result<Verdict, FrameError> {
-    let Some(frame) = frames.next().await? else {
-        return Err(FrameError::Io(std::io::ErrorKind::UnexpectedEof.into()));
-    };
-    // Code that kills its process or never ends does not load either: that is the code's fault.
-    let rejected = |message: String| {
-        let kind = FailureKind::LoadFailed;
-        Verdict::Rejected(Failure {
-            kind,
-            retryable: false,
-            error_type: None,
-            message,
-            stack: None,
-            errors: Vec::new(),
-        })
-    };
-    match frame.kind {
-        Kind::Loaded => {
-            let head: LoadedHead = frame.head()?;
-            let artefact = match head.toolchain {
-                Some(toolchain) if head.artefact => Artefact::Fresh(Compiled { toolchain, bytes: frame.body }),
-                _ if is_made => Artefact::AsGiven,
-                _ => Artefact::None,
-            };
-            Ok(Verdict::Loaded { entry: head.entry, artefact })
-        }
-        Kind::Error => Ok(match frame.head::<ErrorHead>()?.error {
-            FailedWith::Failed(failure) => Verdict::Rejected(failure),
-            FailedWith::EngineLost { message } => rejected(format!("the process died while loading: {message}")),
-            FailedWith::TimedOut { limit_ms } => rejected(format!("loading took more than {limit_ms} ms")),
-        }),
-        kind => Err(FrameError::Unexpected(kind)),
+        Err(verdict::nothing_taken())
     }
 }
 
@@ -185,26 +126,19 @@ impl Target for Local {
         let answer = timeout(attempt.timeout + MARGIN, self.run(attempt)).await.unwrap_or_else(|_| {
             Answer::without_logs(Outcome::Unknown { message: "the function did not answer in time".into() })
         });
-        Report {
-            outcome: answer.outcome,
-            digest: attempt.digest,
-            started_at,
-            duration: self.clock.monotonic().saturating_sub(started),
-            logs: answer.logs,
-            logs_truncated: answer.truncated,
-        }
+        answer.report(attempt, started_at, self.clock.monotonic().saturating_sub(started))
     }
 
     async fn validate(&self, candidate: &Candidate) -> Result<Verdict, TargetError> {
         timeout(candidate.timeout + MARGIN, self.ask(candidate))
             .await
-            .unwrap_or_else(|_| Err(TargetError::Unavailable { reason: "the function did not answer in time".into() }))
+            .unwrap_or_else(|_| Err(unavailable("the function did not answer in time")))
     }
 
     async fn engines(&self) -> Vec<EngineInfo> {
         let ask = async {
             let awake = self.function.wake().await.ok()?;
-            let response = awake.client().send(request::engines()).await.ok()?;
+            let response = awake.client().send(request::engines(&self.place)).await.ok()?;
             awake.answered();
             let body = Limited::new(response.into_body(), 1 << 20).collect().await.ok()?;
             serde_json::from_slice(&body.to_bytes()).ok()

@@ -1,5 +1,7 @@
 //! Attempts and candidates as requests to the function.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Uri, header::CONTENT_TYPE};
 use workmanager_core_delivery::{Candidate, Compiled};
@@ -9,10 +11,18 @@ use workmanager_core_frames::{
     ValidateHead,
 };
 
-use super::client::{Body, body};
+use super::{
+    client::{Body, body},
+    place::Place,
+};
 
-/// The request for one attempt. The event's data is sent from where it is.
-pub(super) fn attempt(attempt: &Attempt, grant: String) -> Result<Request<Body>, FrameError> {
+/// The request for one attempt that may take `timeout`. The event's data is sent from where it is.
+pub(super) fn attempt(
+    place: &Place,
+    attempt: &Attempt,
+    timeout: Duration,
+    grant: String,
+) -> Result<Request<Body>, FrameError> {
     let malformed = |source| FrameError::Malformed { kind: Kind::Attempt, source };
     let data = attempt.event.data();
     let head = AttemptHead {
@@ -22,7 +32,7 @@ pub(super) fn attempt(attempt: &Attempt, grant: String) -> Result<Request<Body>,
         digest: attempt.digest,
         grant,
         limits: AttemptLimits {
-            timeout_ms: u64::try_from(attempt.timeout.as_millis()).unwrap_or(u64::MAX),
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
             log_bytes: attempt.worker.limits.log_bytes.0,
             concurrency: attempt.worker.limits.concurrency.get(),
         },
@@ -30,11 +40,15 @@ pub(super) fn attempt(attempt: &Attempt, grant: String) -> Result<Request<Body>,
         data: data.kind,
     };
     let frame = Frame::new(Kind::Attempt, &head, data.bytes.clone())?;
-    Ok(post("http://function/v1/attempts", frame))
+    Ok(post(&place.attempts, frame))
 }
 
 /// The request to validate a candidate: with what it was compiled to where that is `made`, else with its source.
-pub(super) fn validate(candidate: &Candidate, made: Option<&Compiled>) -> Result<Request<Body>, FrameError> {
+pub(super) fn validate(
+    place: &Place,
+    candidate: &Candidate,
+    made: Option<&Compiled>,
+) -> Result<Request<Body>, FrameError> {
     let mut manifest = candidate.manifest.clone();
     manifest.artefact = made.map(|made| Digest::of(&made.bytes));
     let head = ValidateHead {
@@ -46,21 +60,20 @@ pub(super) fn validate(candidate: &Candidate, made: Option<&Compiled>) -> Result
     };
     let body = made.map_or(&candidate.source, |made| &made.bytes);
     let frame = Frame::new(Kind::Validate, &head, body.clone())?;
-    Ok(post("http://function/v1/validate", frame))
+    Ok(post(&place.validate, frame))
 }
 
 /// The request for the engines.
-pub(super) fn engines() -> Request<Body> {
+pub(super) fn engines(place: &Place) -> Request<Body> {
     let mut request = Request::new(body(Bytes::new(), Bytes::new()));
-    *request.uri_mut() = Uri::from_static("http://function/v1/engines");
+    *request.uri_mut() = place.engines.clone();
     request
 }
 
-/// The authority is a name for the logs: the connection goes to the function's socket.
-fn post(uri: &'static str, frame: Frame) -> Request<Body> {
+fn post(uri: &Uri, frame: Frame) -> Request<Body> {
     let mut request = Request::new(body(frame.prefix(), frame.body));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from_static(uri);
+    *request.uri_mut() = uri.clone();
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FRAMES));
     request.headers_mut().insert(CONTRACT_HEADER, HeaderValue::from(CONTRACT));
     request

@@ -2,6 +2,7 @@ package main
 
 import (
 	lockredis "github.com/dapr/components-contrib/lock/redis"
+	"github.com/dapr/components-contrib/nameresolution/kubernetes"
 	"github.com/dapr/components-contrib/nameresolution/nameformat"
 	pubsubmemory "github.com/dapr/components-contrib/pubsub/in-memory"
 	pubsubredis "github.com/dapr/components-contrib/pubsub/redis"
@@ -36,4 +37,5 @@ func register(log logger.Logger) {
 
 	nameresolution.DefaultRegistry.Logger = log
 	nameresolution.DefaultRegistry.RegisterComponent(nameformat.NewResolver, "nameformat")
+	nameresolution.DefaultRegistry.RegisterComponent(kubernetes.NewResolver, "kubernetes")
 }

@@ -6,19 +6,20 @@ use crate::{Violation, Workspace};
 
 /// What CI itself types.
 const TYPED_BY_CI: [&str; 2] = ["cargo xtask test", "cargo run --release -- dev"];
-/// Where tests take blocks by name.
-const TESTS: &str = "tests/e2e/tests";
+/// Where tests take blocks by name; what needs a cluster in the second.
+const TESTS: [&str; 2] = ["tests/e2e/tests", "tests/cluster/tests"];
 
-/// Every block of commands in the README and below `docs/` has a name that a test under `tests/e2e`
-/// asks for, or holds only what CI itself types.
+/// Every block of commands in the README and below `docs/` has a name that a test of these asks for, or
+/// holds only what CI itself types.
 #[must_use]
 pub fn are_run_by_a_test(workspace: &Workspace) -> Vec<Violation> {
-    let tests: String = workspace.files_under(TESTS).map(|file| file.text.as_str()).collect();
+    let tests = TESTS.iter().flat_map(|folder| workspace.files_under(folder));
+    let tests: String = tests.map(|file| file.text.as_str()).collect();
     let mut violations = Vec::new();
     for block in command_blocks(workspace) {
         let message = match &block.test {
             Some(name) if tests.contains(&format!("block(\"{name}\")")) => continue,
-            Some(name) => format!("no test under {TESTS} asks for `block(\"{name}\")`"),
+            Some(name) => format!("no test under {} asks for `block(\"{name}\")`", TESTS.join(" or ")),
             None if block.text.lines().all(is_typed_by_ci) => continue,
             None => "commands that no test runs: name them with `test=…` and run them under tests/e2e".into(),
         };
@@ -71,7 +72,10 @@ mod tests {
         let told = told(&are_run_by_a_test(&workspace));
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].starts_with("README.md:4: commands that no test runs"), "{told:?}");
-        assert!(told[1].starts_with("README.md:10: no test under tests/e2e/tests asks for"), "{told:?}");
+        assert!(
+            told[1].starts_with("README.md:10: no test under tests/e2e/tests or tests/cluster/tests asks for"),
+            "{told:?}"
+        );
     }
 
     #[test]

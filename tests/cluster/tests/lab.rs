@@ -1,0 +1,136 @@
+//! WorkManager on a real cluster: Kubernetes, Knative, Dapr and Redis, with images built from `docker`.
+//! `cargo xtask lab test` runs this inside the cluster's node.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
+
+#[path = "lab/scene.rs"]
+mod scene;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use scene::{Lab, PATIENCE};
+
+const ECHO: &str = "def Process(event):\n    return {'type': 'done', 'data': event['data']}\n";
+/// Full rounds of a measured number.
+const ROUNDS: usize = 10;
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// The whole story in one test: a cluster is too dear to be filled for each sentence.
+#[test]
+#[ignore = "needs a cluster: cargo xtask lab test"]
+fn the_quick_start_wakes_a_function_from_zero_and_what_was_applied_goes_without_a_trace() {
+    let lab = Lab::find();
+    lab.install();
+    assert_eq!(lab.knock(), 200);
+    the_processes_are_confined(&lab);
+    let worker = lab.quick_start();
+    let start = Instant::now();
+    lab.wait_for_zero();
+    eprintln!("K3 back to zero {:.1} s after the last request, with a window of 6 s", start.elapsed().as_secs_f64());
+
+    let mut bare: Vec<_> = (0..3)
+        .map(|_| {
+            let start = Instant::now();
+            assert_eq!(lab.knock(), 200);
+            let woken = start.elapsed();
+            lab.wait_for_zero();
+            woken
+        })
+        .collect();
+    let bare = median(&mut bare);
+    let topic = worker["topic"].as_str().unwrap();
+    let mut times: Vec<_> = (0..ROUNDS)
+        .map(|round| {
+            let id = format!("cold-{round}");
+            let published = lab.publish(topic, &id);
+            let replied = lab.reply(&id) - published;
+            eprintln!("K1 {id}: {replied:?}, {}", lab.told(&id));
+            lab.wait_for_zero();
+            replied
+        })
+        .collect();
+    let cold = median(&mut times);
+    eprintln!("K1 publish to reply from zero: median {cold:?} of {ROUNDS}, a bare request from zero {bare:?}");
+    lab.remove();
+}
+
+/// What the kernel says about the processes of both images.
+fn the_processes_are_confined(lab: &Lab) {
+    for program in ["/usr/local/bin/workmanager serve", "/usr/local/bin/workmanager-function"] {
+        let found = lab.processes(program);
+        assert!(!found.is_empty(), "no process `{program}` runs");
+        for pid in found {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let field = |name: &str| {
+                let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+                line.split_whitespace().next().unwrap().to_owned()
+            };
+            let seen = ["Uid:", "CapEff:", "NoNewPrivs:", "Seccomp:"].map(field);
+            assert_eq!(seen, ["65532", "0000000000000000", "1", "2"], "{program}");
+            let mounts = std::fs::read_to_string(format!("/proc/{pid}/mounts")).unwrap();
+            let root = mounts.lines().find(|line| line.split(' ').nth(1) == Some("/")).unwrap();
+            assert!(root.split(' ').nth(3).unwrap().starts_with("ro,"), "{program}: {root}");
+        }
+    }
+}
+
+/// After how many seconds, what, and how.
+type Harm = (u64, &'static str, fn(&Lab));
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask lab test"]
+fn nothing_is_lost_while_pods_routers_and_sidecars_die_and_images_change() {
+    const EVENTS: usize = 500;
+    let lab = Lab::find();
+    lab.install();
+    let worker = lab.worker("k4", "k4", ECHO);
+    assert_eq!(worker["status"], "Running");
+    lab.wait_for_zero();
+    let start = Instant::now();
+    let mut harm: Vec<Harm> = vec![
+        (5, "a rolling update of the function", Lab::update_function),
+        (10, "every function pod killed", Lab::kill_functions),
+        (15, "a router killed", Lab::kill_router),
+        (20, "a sidecar killed", Lab::kill_sidecar),
+    ];
+    harm.reverse();
+    for event in 0..EVENTS {
+        // Twenty a second, whatever the harm takes.
+        let due = Duration::from_millis(50) * u32::try_from(event).unwrap();
+        std::thread::park_timeout(due.saturating_sub(start.elapsed()));
+        if harm.last().is_some_and(|(at, ..)| start.elapsed() >= Duration::from_secs(*at)) {
+            let (_, what, harm) = harm.pop().unwrap();
+            eprintln!("{:.1} s: {what}", start.elapsed().as_secs_f64());
+            harm(&lab);
+        }
+        lab.publish("k4", &format!("k4-{event}"));
+    }
+    assert!(harm.is_empty(), "not everything was done");
+    let expected: BTreeSet<_> = (0..EVENTS).map(|event| format!("k4-{event}")).collect();
+    let replies = lab.eventually("every event has a reply", PATIENCE, || {
+        let mut replies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for reply in lab.replies() {
+            let text = |name: &str| reply[name].as_str().unwrap_or_default().to_owned();
+            replies.entry(text("causationid")).or_default().insert(text("id"));
+        }
+        replies.retain(|cause, _| expected.contains(cause));
+        (replies.len() == EVENTS).then_some(replies).ok_or_else(|| "some are missing".to_owned())
+    });
+    let twice: Vec<_> = replies.iter().filter(|(_, ids)| ids.len() > 1).collect();
+    assert!(twice.is_empty(), "replies that differ for one event: {twice:?}");
+    let published =
+        lab.replies().iter().filter(|reply| expected.contains(reply["causationid"].as_str().unwrap())).count();
+    eprintln!("K4 {EVENTS} events, 0 lost, {} replies published a second time with their first id", published - EVENTS);
+    lab.eventually("every event is finished", PATIENCE, || {
+        let open = expected.iter().filter(|id| lab.state(id) != "Finished").count();
+        (open == 0).then_some(()).ok_or_else(|| format!("{open} are open"))
+    });
+    lab.remove();
+}
