@@ -119,8 +119,9 @@ async fn members_of_a_group() {
         for name in ["a", "b"] {
             world.worker(name, |worker| worker.group = Some("g".parse().unwrap()));
         }
+        let full = Outcome::Overloaded { message: "full".into() };
         let lost = Outcome::EngineLost { message: "killed".into() };
-        world.target.script("a", [lost, reply()]);
+        world.target.script("a", [full, lost, reply()]);
         world.publish("1", None).await;
     })
     .await;

@@ -71,7 +71,6 @@ impl Run<'_> {
         ports.witness.saw(&Sight::Attempted { worker, event: &self.delivery.event, id, number, report: &report });
         self.deliveries.note(worker, &report.outcome);
         self.legs[leg].worker = worker.clone();
-        self.legs[leg].lease = lease;
         if self.ledger.is_over(worker.id) {
             self.step(leg, Input::Overtake)?;
             if let Outcome::Replied(_) = report.outcome {
@@ -79,8 +78,11 @@ impl Run<'_> {
             }
             return Ok(Next::Nothing);
         }
+        // Only now: of what was overtaken nothing is written, so nothing would give the lease back.
+        self.legs[leg].lease = lease;
+        let began = policy::began(&report.outcome);
         if let Some(track) = self.ledger.record.workers.get_mut(&worker.id)
-            && policy::began(&report.outcome)
+            && began
         {
             record::push(&mut track.attempts, record::attempt(id, number, version, &report));
         }
@@ -91,9 +93,11 @@ impl Run<'_> {
             Verdict::Retry { after, tries } => {
                 metrics::retried();
                 self.step(leg, Input::Ended(Ended::Retry { after, tries }))?;
-                let began = policy::began(&report.outcome);
                 if began {
                     self.ledger.touch();
+                } else {
+                    // Nothing is written of it, and the next try takes the lease again.
+                    self.legs[leg].lease = None;
                 }
                 let reason = waits_for(&report.outcome);
                 if let State::Waiting { until, .. } = self.legs[leg].state
@@ -228,6 +232,10 @@ impl Run<'_> {
                 What::Reply { .. } => metrics::replied(Way::Discarded),
                 What::DeadLetter { .. } => {}
             }
+        }
+        // Everything is there already: no write will give the leases back.
+        if !self.ledger.is_changed() {
+            self.legs.iter_mut().for_each(|leg| leg.lease = None);
         }
         Ok(())
     }
