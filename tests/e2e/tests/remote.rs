@@ -1,5 +1,7 @@
 //! A control plane whose functions run elsewhere: here, a function process of its own behind a port.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
+
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
