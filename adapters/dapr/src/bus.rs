@@ -66,6 +66,10 @@ impl Bus for Dapr {
         settle::settle(self, settlement).await
     }
 
+    fn trouble(&self, topic: &Topic) -> Option<String> {
+        self.shared().hub.trouble(topic)
+    }
+
     async fn backlog(&self, _topic: &Topic) -> Result<Option<u64>, BusError> {
         Ok(None)
     }

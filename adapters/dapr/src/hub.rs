@@ -165,6 +165,16 @@ impl Hub {
         self.inside().topics.keys().cloned().collect()
     }
 
+    /// Why a topic's stream, or the redo topic's, is not open now.
+    pub(crate) fn trouble(&self, topic: &Topic) -> Option<String> {
+        let inside = self.inside();
+        let lines = inside.topics.get(topic).map(|channel| &channel.line).into_iter().chain(&inside.redo);
+        lines.into_iter().find_map(|line| match &*line.state.borrow() {
+            State::Failed(failure) => Some(failure.reason().to_owned()),
+            State::Open | State::Opening => None,
+        })
+    }
+
     /// Brings an event to those who take from its topic. Says whether there is somebody.
     pub(crate) fn bring(
         &self,

@@ -13,7 +13,7 @@ use workmanager_core_kit::{Tasks, field};
 
 use super::{
     intake::{Intake, Phase, Wanted},
-    topic::TopicState,
+    topic::{IntakeState, TopicState},
 };
 
 /// The intakes, and what they work with.
@@ -123,12 +123,20 @@ impl Keeper {
 
     pub(super) fn topic(&self, topic: &Topic) -> Option<TopicState> {
         let intake = self.intakes().get(topic).cloned();
-        intake.map(|intake| intake.state())
+        intake.map(|intake| self.as_it_is(intake.state()))
     }
 
     pub(super) fn topics(&self) -> Vec<TopicState> {
         let intakes: Vec<_> = self.intakes().values().cloned().collect();
-        intakes.iter().map(|intake| intake.state()).collect()
+        intakes.iter().map(|intake| self.as_it_is(intake.state())).collect()
+    }
+
+    /// An open subscription may have lost its way to the bus, and look for it by itself.
+    fn as_it_is(&self, state: TopicState) -> TopicState {
+        match self.ports.bus.trouble(&state.topic).filter(|_| state.state == IntakeState::Open) {
+            Some(error) => TopicState { state: IntakeState::Failing, error: Some(error), ..state },
+            None => state,
+        }
     }
 }
 

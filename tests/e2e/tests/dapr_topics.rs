@@ -28,7 +28,7 @@ fn memory(server: &Server) -> u64 {
 fn is_open(server: &Server, topic: &str) -> Option<()> {
     let topics = server.call("GET", "/v1/topics", &Value::Null).json();
     let found = topics["topics"].as_array()?.iter().find(|found| found["topic"] == topic)?.clone();
-    (found["intake"]["state"] == "open").then_some(())
+    (found["state"] == "open").then_some(())
 }
 
 /// Starts the worker of each topic, sends it an event, and stops it. How long each topic took to open.

@@ -160,6 +160,8 @@ fn beside_python(setting: &Setting<'_>, tools: &Dotnet) -> anyhow::Result<Vec<Ro
             rows.push(Row { subject: subject.name.clone(), measure, median, p99, n: seen.n, command });
         }
     }
+    // A list of children may be incomplete while one is started.
+    http::until("there is a host", || hosts(running[1].pid()).is_ok_and(|hosts| !hosts.is_empty()))?;
     let hosts = hosts(running[1].pid())?;
     let host =
         *hosts.iter().max_by_key(|pid| kib(**pid, "status", "VmRSS:").unwrap_or(0)).context("there is no host")?;

@@ -189,6 +189,12 @@ pub trait Bus: Send + Sync {
     /// Which step failed, and why.
     async fn settle(&self, settlement: Settlement) -> Result<(), SettleError>;
 
+    /// Why no events of a subscribed `topic` come now, while the bus reaches out for them again; `None` if
+    /// they come.
+    fn trouble(&self, _topic: &Topic) -> Option<String> {
+        None
+    }
+
     /// Events on `topic` that wait for an outcome, delivered or not; `None` if the bus cannot say.
     ///
     /// # Errors

@@ -120,6 +120,10 @@ impl<S: Bus> Bus for Faulty<S> {
         self.begin(Step::Backlog, topic).take(self.inner.backlog(topic), bus_error).await
     }
 
+    fn trouble(&self, topic: &Topic) -> Option<String> {
+        self.inner.trouble(topic)
+    }
+
     fn tail_capability(&self) -> TailCapability {
         self.inner.tail_capability()
     }
