@@ -220,6 +220,18 @@ impl Server {
         self.call("POST", "/v1/workers", &body).expect(201).json()
     }
 
+    /// What it says of a topic, once it has one of that name.
+    #[must_use]
+    #[track_caller]
+    pub fn topic(&self, name: &str) -> Option<Value> {
+        let all = self.call("GET", "/v1/topics", &Value::Null).expect(200).json();
+        let mut topics = all["topics"].as_array().expect("a list of topics").iter();
+        let found = topics.find(|topic| topic["topic"] == name)?;
+        // A misspelt member would read as null, and never be what it is compared with.
+        assert!(found["state"].is_string(), "a topic has a state: {found}");
+        Some(found.clone())
+    }
+
     /// Publishes one event with JSON data; its reply goes to `replies`.
     #[track_caller]
     pub fn publish(&self, topic: &str, id: &str, data: &Value) {

@@ -26,19 +26,13 @@ fn memory(server: &Server) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-fn is_open(server: &Server, topic: &str) -> Option<()> {
-    let topics = server.call("GET", "/v1/topics", &Value::Null).json();
-    let found = topics["topics"].as_array()?.iter().find(|found| found["topic"] == topic)?.clone();
-    (found["state"] == "open").then_some(())
-}
-
 /// Starts the worker of each topic, sends it an event, and stops it. How long each topic took to open.
 fn come_and_go(server: &Server, topics: &[String]) -> Vec<Duration> {
     let mut times = Vec::new();
     for topic in topics {
         let start = Instant::now();
         let _ = server.call("POST", &format!("/v1/workers/{topic}/start"), &Value::Null).expect(200);
-        eventually("the topic is open", || is_open(server, topic));
+        eventually("the topic is open", || (server.topic(topic)?["state"] == "open").then_some(()));
         times.push(start.elapsed());
         server.publish(topic, topic, &json!(1));
         eventually("it has replied", || {

@@ -85,6 +85,7 @@ impl Tools {
         let sources = root().join("tests/tools/cluster");
         let folder = self.cache.join(format!("tools/cluster-{}", digest(&sources)?));
         installed("openssl", "openssl")?;
+        installed("ip", "iproute2")?;
         for Program(name, module, package, _) in PROGRAMS.iter().filter(|program| program.3 <= set) {
             let path = folder.join("bin").join(name);
             if !path.exists() {
