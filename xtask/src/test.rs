@@ -46,6 +46,10 @@ pub(crate) fn run(tools: &Tools, options: &Options) -> anyhow::Result<()> {
     let missing = tally.missing(&options.require);
 
     println!();
+    // Again, for whoever reads only the end of a long run.
+    for line in &tally.said {
+        println!("{line}");
+    }
     for reason in &tally.skipped {
         println!("skipped: {reason}");
     }

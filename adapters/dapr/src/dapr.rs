@@ -47,16 +47,17 @@ impl Dapr {
     /// # Errors
     /// The configuration names no address, or a token that no header can carry.
     pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let sidecar = Sidecar::new(config).map_err(Error::Configuration)?;
+        let tasks = Tasks::new();
+        let sidecar = Sidecar::new(config, &tasks).map_err(Error::Configuration)?;
         let retention = Retention { events: config.event_retention, dead_letters: config.dead_letter_retention };
         let cells = Cells::new(sidecar.clone(), clock.clone());
         let shared = Arc::new(Shared {
-            index: Index::new(cells.clone(), retention.events),
+            index: Index::new(cells.clone()),
             sidecar,
             cells,
             hub: Hub::default(),
             clock,
-            tasks: Tasks::new(),
+            tasks,
             retention,
             app: OnceCell::new(),
         });

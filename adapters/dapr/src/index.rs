@@ -23,26 +23,21 @@ use crate::{
 
 /// How long a tombstone and an id without a record stay. Longer than any call that still holds an etag from
 /// before takes, and than clocks differ.
-const KEEP: Duration = Duration::from_secs(10 * 60);
+pub(crate) const KEEP: Duration = Duration::from_secs(10 * 60);
 /// How many ids one change of a bucket sweeps on the way.
 const SWEPT: usize = 8;
 /// How many locks keep writers of this process from getting into each other's way.
 const LOCKS: usize = 64;
-/// How many bytes of an event record's id say in which bucket it is: those that `EventRecord::key_prefix` makes,
-/// so that all records of one event id are in one.
-const EVENT_PREFIX: usize = 32;
-
 /// The ids of all collections.
 #[derive(Clone)]
 pub(crate) struct Index {
     cells: Cells,
     locks: Arc<[Mutex<()>; LOCKS]>,
-    event_retention: Duration,
 }
 
 impl Index {
-    pub(crate) fn new(cells: Cells, event_retention: Duration) -> Self {
-        Self { cells, locks: Arc::new(std::array::from_fn(|_| Mutex::new(()))), event_retention }
+    pub(crate) fn new(cells: Cells) -> Self {
+        Self { cells, locks: Arc::new(std::array::from_fn(|_| Mutex::new(()))) }
     }
 
     /// Enters an id, if it is not entered already.
@@ -52,16 +47,11 @@ impl Index {
         Ok(())
     }
 
-    /// Enters an id, and says which others of its bucket should be looked at: those that are long marked, and
-    /// those of event records, which come to their end by themselves.
+    /// Enters an id, and says which others of its bucket should be looked at: those that are long marked.
     async fn write_entry(&self, key: &Key) -> Result<Vec<Box<str>>, StoreError> {
         let now = self.cells.now();
         let enter = |bucket: &mut Bucket| {
-            let ended = match key.collection {
-                Collection::Event => now.saturating_sub(micros(KEEP.saturating_add(self.event_retention))),
-                _ => 0,
-            };
-            let stale = bucket.stale(now.saturating_sub(micros(KEEP)), ended, SWEPT);
+            let stale = bucket.stale(now.saturating_sub(micros(KEEP)), SWEPT);
             match bucket.entry(&key.id) {
                 // Entered long ago it might be swept while its record is on its way.
                 Some(entry) if !entry.gone && now.saturating_sub(entry.at) < micros(KEEP) / 2 => (false, stale),
@@ -88,7 +78,7 @@ impl Index {
         prefix: &str,
         after: Option<&str>,
     ) -> Result<BTreeSet<Box<str>>, StoreError> {
-        let buckets = self.cells.read_many(&buckets_of(collection, prefix)).await?;
+        let buckets = self.cells.read_many(&buckets_of(collection)).await?;
         let mut ids = BTreeSet::new();
         for (_, found) in buckets {
             let bucket = Bucket::decode(&found.cell.payload);
@@ -159,17 +149,10 @@ pub(crate) fn record(key: &Key) -> String {
 }
 
 fn bucket_of(key: &Key) -> String {
-    let hashed = match key.collection {
-        Collection::Event => key.id.get(..EVENT_PREFIX).unwrap_or(&key.id),
-        _ => &key.id,
-    };
-    bucket_name(key.collection, hash(hashed) % buckets(key.collection))
+    bucket_name(key.collection, hash(&key.id) % buckets(key.collection))
 }
 
-fn buckets_of(collection: Collection, prefix: &str) -> Vec<String> {
-    if let (Collection::Event, Some(prefix)) = (collection, prefix.get(..EVENT_PREFIX)) {
-        return vec![bucket_name(collection, hash(prefix) % buckets(collection))];
-    }
+fn buckets_of(collection: Collection) -> Vec<String> {
     (0..buckets(collection)).map(|number| bucket_name(collection, number)).collect()
 }
 
@@ -180,7 +163,6 @@ fn bucket_name(collection: Collection, number: u64) -> String {
 /// How many buckets a collection has. Never changed: an id is found in its bucket only.
 const fn buckets(collection: Collection) -> u64 {
     match collection {
-        Collection::Event => 1024,
         Collection::Parked | Collection::DeadLetter => 32,
         _ => 8,
     }
@@ -198,15 +180,6 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_records_of_one_event_id_are_in_one_bucket() {
-        let id = "0123456789abcdef0123456789abcdef";
-        let key = Key::new(Collection::Event, format!("{id}ffff"));
-        assert_eq!(buckets_of(Collection::Event, id), [bucket_of(&key)]);
-        assert_eq!(buckets_of(Collection::Event, &id[..31]).len(), 1024);
-        assert!(buckets_of(Collection::Event, &id[..31]).contains(&bucket_of(&key)));
-    }
 
     #[test]
     fn a_hash_stays_what_it_is() {

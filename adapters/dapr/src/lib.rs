@@ -6,6 +6,7 @@
 //! while: some stores do not look at the etag of a key that is not there, and would bring it back.
 //! Dapr cannot list keys, so pages come from index documents of our own. They hold an id from before its record
 //! is written until after it is deleted; a crash in between leaves an id without a record, which is skipped.
+//! Event records are too many for that: those of one event id share a key, and only the id finds them.
 //! Finished event records and dead letters end by the store's own time to live. That Redis sets in a second step:
 //! where it fails between the two, such a record stays.
 //!
@@ -31,12 +32,15 @@ mod cell;
 mod cells;
 mod config;
 mod dapr;
+mod events;
+mod gather;
 mod hub;
 mod index;
 mod intake;
 mod outgoing;
 mod records;
 mod settle;
+mod shelf;
 mod sidecar;
 mod status;
 mod stream;

@@ -4,12 +4,9 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use workmanager_core_domain::{
-    EventRecord, document,
-    ports::{Collection, Expect, Key, Page, Record, Records, Revision, StoreError},
-};
+use workmanager_core_domain::ports::{Collection, Expect, Key, Page, Record, Records, Revision, StoreError};
 
-use crate::{Dapr, cell::Kind, index, sidecar::Life};
+use crate::{Dapr, cell::Kind, cells, events, index, sidecar::Life};
 
 /// How many records are read ahead for a page.
 const AHEAD: usize = 64;
@@ -17,6 +14,9 @@ const AHEAD: usize = 64;
 #[async_trait]
 impl Records for Dapr {
     async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+        if key.collection == Collection::Event {
+            return self.event(key).await;
+        }
         let name = index::record(key);
         let Some(found) = self.cells().read(&name).await? else { return Ok(None) };
         let Some((found, value)) = self.cells().value(&name, found).await? else { return Ok(None) };
@@ -24,6 +24,9 @@ impl Records for Dapr {
     }
 
     async fn put(&self, key: &Key, value: Bytes, expect: Expect) -> Result<Revision, StoreError> {
+        if key.collection == Collection::Event {
+            return self.put_event(key, value, expect).await;
+        }
         let name = index::record(key);
         let may_create = match expect {
             Expect::Absent => true,
@@ -33,7 +36,7 @@ impl Records for Dapr {
         if may_create {
             self.index().enter(key).await?;
         }
-        let written = self.cells().write_value(self.life(key, &value), &name, value, expect).await;
+        let written = self.cells().write_value(self.life(key), &name, value, expect).await;
         let written = written.map_err(|error| named(key, error))?;
         // Its id may be marked as gone by whoever deleted what was there.
         if written.before.is_some_and(|cell| !cell.is_live()) {
@@ -43,6 +46,9 @@ impl Records for Dapr {
     }
 
     async fn delete(&self, key: &Key, expect: Expect) -> Result<(), StoreError> {
+        if key.collection == Collection::Event {
+            return self.delete_event(key, expect).await;
+        }
         let name = index::record(key);
         let written = self.cells().write_for(ends(key), &name, Kind::Tombstone, Bytes::new(), expect).await;
         let written = written.map_err(|error| named(key, error))?;
@@ -63,6 +69,9 @@ impl Records for Dapr {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page, StoreError> {
+        if collection == Collection::Event {
+            return self.page_of_events(prefix, after, limit).await;
+        }
         let ids: Vec<_> = self.index().ids(collection, prefix, after).await?.into_iter().collect();
         let (mut records, mut idle, mut next) = (Vec::new(), Vec::new(), 0);
         while next < ids.len() && records.len() < limit {
@@ -91,17 +100,19 @@ impl Records for Dapr {
 
 impl Dapr {
     /// How long a record stays.
-    fn life(&self, key: &Key, value: &[u8]) -> Life {
+    fn life(&self, key: &Key) -> Life {
         match key.collection {
-            Collection::Event => match document::decode::<EventRecord>(value) {
-                Ok(record) if record.finished_at.is_some() && record.is_finished() => {
-                    Life::For(self.shared().retention.events)
-                }
-                // One that cannot be read stays until somebody has looked at it.
-                _ => ends(key),
-            },
             Collection::DeadLetter => Life::For(self.shared().retention.dead_letters),
-            _ => ends(key),
+            _ => Life::Lasting,
+        }
+    }
+
+    /// Whether a record is as expected.
+    pub(crate) async fn is_as(&self, key: &Key, expect: Expect) -> Result<bool, StoreError> {
+        match (expect, key.collection) {
+            (Expect::Any, _) => Ok(true),
+            (_, Collection::Event) => Ok(events::holds(expect, self.event(key).await?.as_ref())),
+            _ => Ok(cells::holds(expect, self.cells().read(&index::record(key)).await?.as_ref())),
         }
     }
 }
@@ -109,7 +120,7 @@ impl Dapr {
 /// The life of what lasts, where records of the collection may have an end.
 const fn ends(key: &Key) -> Life {
     match key.collection {
-        Collection::Event | Collection::DeadLetter => Life::LastingAgain,
+        Collection::DeadLetter => Life::LastingAgain,
         _ => Life::Lasting,
     }
 }

@@ -9,6 +9,7 @@ use dapr::dapr::proto::{
         GetMetadataResponse, GetStateRequest, PublishEventRequest, SaveStateRequest, dapr_client::DaprClient,
     },
 };
+use futures_util::future::join_all;
 use tonic::{
     Request, Response, Status,
     metadata::{Ascii, MetadataValue},
@@ -16,7 +17,9 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::{Config, status::Failure};
+use workmanager_core_kit::Tasks;
+
+use crate::{Config, gather::Gather, status::Failure};
 
 /// How long one call may take.
 const CALL: Duration = Duration::from_secs(10);
@@ -80,11 +83,18 @@ const STRUCTURED: &str = "application/cloudevents+json";
 pub(crate) struct Sidecar {
     client: Client,
     names: Arc<(String, String)>,
+    gathers: Arc<Gathers>,
+}
+
+/// What is done together when much is to be done.
+struct Gathers {
+    creates: Gather<StateItem, Result<(), Failure>>,
+    posts: Gather<(String, Message), Result<(), Failure>>,
 }
 
 impl Sidecar {
     /// A sidecar that is connected to when it is first needed, and again whenever the connection ends.
-    pub(crate) fn new(config: &Config) -> Result<Self, String> {
+    pub(crate) fn new(config: &Config, tasks: &Tasks) -> Result<Self, String> {
         let endpoint = Endpoint::from_shared(config.endpoint.url().to_owned()).map_err(|error| error.to_string())?;
         let endpoint = endpoint
             .connect_timeout(Duration::from_secs(5))
@@ -98,7 +108,9 @@ impl Sidecar {
         }
         let client = DaprClient::with_interceptor(endpoint.connect_lazy(), Token(value));
         let client = client.max_decoding_message_size(LARGEST_ANSWER);
-        Ok(Self { client, names: Arc::new((config.pubsub.clone(), config.state_store.clone())) })
+        let names = Arc::new((config.pubsub.clone(), config.state_store.clone()));
+        let gathers = Gathers { creates: Gather::new(tasks.clone()), posts: Gather::new(tasks.clone()) };
+        Ok(Self { client, names, gathers: Arc::new(gathers) })
     }
 
     /// For a stream, which has no deadline.
@@ -171,7 +183,8 @@ impl Sidecar {
         Ok(values)
     }
 
-    /// Writes a value if the key still has `etag`, or, without one, if it has none.
+    /// Writes a value if the key still has `etag`, or, without one, if it has none. Those without one hardly ever
+    /// meet another, so they are written together; if one fails, each is told so, and finds out about its own.
     pub(crate) async fn save(&self, key: &str, value: Vec<u8>, etag: Option<&str>, life: Life) -> Result<(), Failure> {
         let seconds = match life {
             Life::Lasting => None,
@@ -185,7 +198,22 @@ impl Sidecar {
             metadata: seconds.map(|seconds| ("ttlInSeconds".to_owned(), seconds)).into_iter().collect(),
             options: Some(first_write()),
         };
-        let request = SaveStateRequest { store_name: self.store().to_owned(), states: vec![item] };
+        if etag.is_some() {
+            return self.save_all(vec![item]).await;
+        }
+        let (sidecar, bytes) = (self.clone(), item.value.len());
+        let make = move |items: Vec<StateItem>| {
+            let sidecar = sidecar.clone();
+            async move {
+                let count = items.len();
+                vec![sidecar.save_all(items).await; count]
+            }
+        };
+        self.gathers.creates.ask(item, bytes, make).await.unwrap_or_else(|| Err(Failure::unanswered()))
+    }
+
+    async fn save_all(&self, states: Vec<StateItem>) -> Result<(), Failure> {
+        let request = SaveStateRequest { store_name: self.store().to_owned(), states };
         answered(self.client().save_state(request)).await
     }
 
@@ -201,20 +229,44 @@ impl Sidecar {
         answered(self.client().delete_state(request)).await
     }
 
-    /// Publishes one event.
+    /// Publishes one event; with others, when there are many.
     pub(crate) async fn publish(&self, topic: &str, message: Message) -> Result<(), Failure> {
-        let request = PublishEventRequest {
-            pubsub_name: self.pubsub().to_owned(),
-            topic: topic.to_owned(),
-            data: message.body,
-            data_content_type: STRUCTURED.to_owned(),
-            metadata: message.metadata,
+        let (sidecar, bytes) = (self.clone(), message.body.len());
+        let make = move |posts: Vec<(String, Message)>| {
+            let sidecar = sidecar.clone();
+            async move { sidecar.publish_each(posts).await }
         };
-        answered(self.client().publish_event(request)).await
+        let posted = self.gathers.posts.ask((topic.to_owned(), message), bytes, make).await;
+        posted.unwrap_or_else(|| Err(Failure::unanswered()))
     }
 
-    /// Publishes several events.
-    pub(crate) async fn publish_many(&self, topic: &str, messages: Vec<Message>) -> Result<(), Failure> {
+    /// Publishes events on any topics; what became of each.
+    async fn publish_each(&self, posts: Vec<(String, Message)>) -> Vec<Result<(), Failure>> {
+        let mut results = vec![Ok(()); posts.len()];
+        let mut topics: HashMap<String, (Vec<usize>, Vec<Message>)> = HashMap::new();
+        for (place, (topic, message)) in posts.into_iter().enumerate() {
+            let (places, messages) = topics.entry(topic).or_default();
+            places.push(place);
+            messages.push(message);
+        }
+        let publish =
+            async |(topic, (places, messages)): (String, _)| (places, self.publish_all(&topic, messages).await);
+        for (places, published) in join_all(topics.into_iter().map(publish)).await {
+            for (place, result) in places.into_iter().zip(published) {
+                results[place] = result;
+            }
+        }
+        results
+    }
+
+    /// Publishes events on a topic; what became of each.
+    pub(crate) async fn publish_all(&self, topic: &str, mut messages: Vec<Message>) -> Vec<Result<(), Failure>> {
+        let count = messages.len();
+        if count == 1
+            && let Some(message) = messages.pop()
+        {
+            return vec![self.publish_one(topic, message).await];
+        }
         let entry = |(number, message): (usize, Message)| BulkPublishRequestEntry {
             entry_id: number.to_string(),
             event: message.body,
@@ -227,11 +279,29 @@ impl Sidecar {
             entries: messages.into_iter().enumerate().map(entry).collect(),
             metadata: HashMap::new(),
         };
-        let answer = answered(self.client().bulk_publish_event(request)).await?;
-        match answer.failed_entries.first() {
-            None => Ok(()),
-            Some(failed) => Err(Failure::Unknown(failed.error.clone())),
+        let failed = match answered(self.client().bulk_publish_event(request)).await {
+            Ok(answer) => answer.failed_entries,
+            Err(failure) => return vec![Err(failure); count],
+        };
+        let mut results = vec![Ok(()); count];
+        for entry in failed {
+            let place = entry.entry_id.parse().ok().and_then(|number: usize| results.get_mut(number));
+            if let Some(result) = place {
+                *result = Err(Failure::Unknown(entry.error));
+            }
         }
+        results
+    }
+
+    async fn publish_one(&self, topic: &str, message: Message) -> Result<(), Failure> {
+        let request = PublishEventRequest {
+            pubsub_name: self.pubsub().to_owned(),
+            topic: topic.to_owned(),
+            data: message.body,
+            data_content_type: STRUCTURED.to_owned(),
+            metadata: message.metadata,
+        };
+        answered(self.client().publish_event(request)).await
     }
 }
 

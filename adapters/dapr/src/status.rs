@@ -23,6 +23,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The call that it was part of broke off.
+    pub(crate) fn unanswered() -> Self {
+        Self::Unknown("the call to the sidecar broke off".to_owned())
+    }
+
     /// What a caller of the store is told, when nothing more could be found out.
     pub(crate) fn of_write(&self) -> StoreError {
         match self {

@@ -24,7 +24,7 @@ pub(crate) struct Settle {
 
 impl Settle {
     pub(crate) fn new(settlement: Settlement) -> Result<Self, String> {
-        let Settlement { guards, replies, puts, removals, ack } = settlement;
+        let Settlement { guards, replies, puts, removals, ack, seen_at: _ } = settlement;
         let entry = |(topic, event)| Entry::new(&event).map(|entry| (topic, entry));
         Ok(Self { guards, replies: replies.into_iter().map(entry).collect::<Result<_, _>>()?, puts, removals, ack })
     }

@@ -287,11 +287,11 @@ impl Deliveries {
                 (Berth::of_parked(key, parked.clone(), revision), Some((parked, due)))
             }
         };
-        let key = Key::new(Collection::Event, key);
+        let (key, read_at) = (Key::new(Collection::Event, key), Instant::now().into_std());
         let Ok(found) = self.read(&key, closing).await else { return Ok(Ending::Pending(Pending::Closing)) };
         let is_known = matches!(found, Found::Record(..));
         let fresh = EventRecord::new(&delivery.event, delivery.topic.clone(), delivery.accepted_at);
-        let ledger = Ledger::new(key, fresh, found);
+        let ledger = Ledger::new(key, fresh, found, read_at);
         let (turn, legs) = (line.turn().clone(), Vec::new());
         let mut run = Run {
             deliveries: self,

@@ -91,6 +91,7 @@ pub async fn what_was_refused_changed_nothing<F: Fixture<Store: Records + Bus>>(
             puts: vec![put],
             removals: vec![Removal { key: key("a"), expect: Expect::Revision(revision) }],
             ack: None,
+            seen_at: None,
         };
         assert!(store.settle(settlement).await.is_err());
         assert_eq!(store.injected().len(), 4);
@@ -112,6 +113,7 @@ pub async fn a_settlement_without_an_answer_can_be_tried_again<F: Fixture<Store:
             replies: vec![(replies.clone(), event(id))],
             puts: vec![Put { key: key(id), value: tally("me"), expect: Expect::Absent }],
             ack: None,
+            seen_at: None,
             ..Settlement::default()
         };
         assert!(store.settle(settlement.clone()).await.is_err());
@@ -171,6 +173,7 @@ impl Case {
             puts: vec![Put { key: self.outcome.clone(), value: tally("me"), expect: Expect::Absent }],
             removals: vec![Removal { key: self.parked.clone(), expect: Expect::Any }],
             ack: Some(delivery.token),
+            seen_at: None,
         };
         store.settle(settlement).await.map_err(|error| text(&error))
     }

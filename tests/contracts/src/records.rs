@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use tokio::task::JoinSet;
-use workmanager_core_domain::ports::{Collection, Expect, Key, Records, Revision, StoreError};
+use workmanager_core_domain::{
+    EventRecord,
+    ports::{Collection, Expect, Key, Records, Revision, StoreError},
+};
 
 use crate::{Fixture, sample::key};
 
@@ -154,12 +157,13 @@ pub async fn a_deleted_record_is_absent<F: Fixture<Store: Records>>(fixture: F) 
 
 /// The same id in another collection is another record.
 pub async fn collections_do_not_mix<F: Fixture<Store: Records>>(fixture: F) {
-    let store = fixture.store();
+    let (store, id) = (fixture.store(), EventRecord::key("same", "same"));
     for collection in Collection::ALL {
-        store.put(&Key::new(collection, "same"), value(collection.as_str()), Expect::Absent).await.unwrap();
+        store.put(&Key::new(collection, &*id), value(collection.as_str()), Expect::Absent).await.unwrap();
     }
     for collection in Collection::ALL {
-        let page = store.page(collection, "", None, 10).await.unwrap();
+        let prefix = if collection == Collection::Event { EventRecord::key_prefix("same") } else { String::new() };
+        let page = store.page(collection, &prefix, None, 10).await.unwrap();
         assert_eq!(page.records.len(), 1, "{collection:?}");
         assert_eq!(page.records[0].value, value(collection.as_str()));
     }

@@ -20,13 +20,23 @@ use tempfile::TempDir;
 
 use super::{
     http::{self, Program},
-    ours,
+    ours, proc,
 };
 
 const ECHO: &str = "def Process(event):\n    return {\"type\": \"echo\", \"data\": event[\"data\"]}\n";
 const JSON: &str = "content-type: application/json\r\n";
 /// Attempts at a time of the worker.
 pub(super) const CONCURRENCY: u32 = 8;
+
+/// Makes a running worker on `orders` that replies to `replies` with the data that it got.
+pub(super) fn create_echo(server: SocketAddr) -> anyhow::Result<()> {
+    let content = STANDARD.encode(ECHO);
+    let body = format!(
+        "{{\"name\": \"echo\", \"topic\": \"orders\", \"replyTopic\": \"replies\", \"start\": true, \"limits\": \
+         {{\"concurrency\": {CONCURRENCY}}}, \"codeSource\": {{\"content\": \"{content}\"}}}}"
+    );
+    http::ask(server, "POST /v1/workers", JSON, &body, 201).map(drop)
+}
 
 /// A control plane on a disk, with a running worker on `orders` that replies to `replies`.
 pub(super) struct Plane {
@@ -46,12 +56,7 @@ impl Plane {
         let (mut command, server) = ours::control_plane(&binary, "serve", folder.path())?;
         let program = Program(command.args(["--log", "error"]).args(options).spawn()?);
         http::until("the program is healthy", || http::ask(server, "GET /health", "", "", 200).is_ok())?;
-        let content = STANDARD.encode(ECHO);
-        let body = format!(
-            "{{\"name\": \"echo\", \"topic\": \"orders\", \"replyTopic\": \"replies\", \"start\": true, \"limits\": \
-             {{\"concurrency\": {CONCURRENCY}}}, \"codeSource\": {{\"content\": \"{content}\"}}}}"
-        );
-        http::ask(server, "POST /v1/workers", JSON, &body, 201)?;
+        create_echo(server)?;
         Ok(Self { server, program, _folder: folder })
     }
 
@@ -89,25 +94,7 @@ impl Plane {
 
     /// Itself and the processes that come from it.
     pub(super) fn processes(&self) -> anyhow::Result<usize> {
-        let mut parents = HashMap::new();
-        for entry in fs::read_dir("/proc")?.flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            // It may have ended meanwhile.
-            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-            let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' '));
-            parents.extend(fields.and_then(|mut fields| Some((pid, fields.nth(1)?.parse::<u32>().ok()?))));
-        }
-        let ours = self.program.0.id();
-        let line = |mut pid: u32| {
-            while pid != ours {
-                match parents.get(&pid) {
-                    Some(parent) => pid = *parent,
-                    None => return false,
-                }
-            }
-            true
-        };
-        Ok(parents.keys().filter(|pid| line(**pid)).count())
+        Ok(proc::family(self.program.0.id())?.len())
     }
 
     /// Bytes of its data, in MiB.

@@ -15,16 +15,20 @@ use crate::check::cargo;
 const ECHO: &str = "def Process(event):\n    return {\"type\": \"echo\", \"data\": event[\"data\"]}\n";
 
 /// What is built: together, so that all share their dependencies.
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 13] = [
     "--package",
     "workmanager",
     "--package",
     "workmanager-function",
     "--package",
     "workmanager-functions-knative",
+    "--package",
+    "workmanager-adapters-dapr",
     "--bins",
     "--example",
     "bare_echo",
+    "--example",
+    "bare_client",
 ];
 
 /// Builds everything in release mode and says where this binary is.

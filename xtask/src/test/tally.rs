@@ -14,6 +14,10 @@ pub(super) struct Tally {
     pub(super) ignored: usize,
     /// Why tests skipped themselves.
     pub(super) skipped: Vec<String>,
+    /// What failed tests said, line by line, as libtest sums it up.
+    pub(super) said: Vec<String>,
+    /// The lines that are read are of such a summing-up.
+    sums_up: bool,
 }
 
 impl Tally {
@@ -23,8 +27,13 @@ impl Tally {
             self.skipped.push(reason.trim().to_owned());
         }
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
+            self.sums_up |= line == "failures:";
+            if self.sums_up {
+                self.said.push(line.to_owned());
+            }
             return;
         };
+        self.sums_up = false;
         for part in counts.split(';').map(str::trim) {
             let Some((number, what)) = part.split_once(' ') else { continue };
             let Ok(number) = number.parse::<usize>() else { continue };
@@ -65,6 +74,9 @@ mod tests {
             "test a ... ok",
             "SKIPPED: needs dotnet: it is not on the PATH",
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.20s",
+            "running 22 tests",
+            "failures:",
+            "---- b stdout ----",
             "test result: FAILED. 18 passed; 4 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.20s",
         ] {
             tally.read(line);
@@ -75,6 +87,11 @@ mod tests {
     #[test]
     fn results_are_added_up_and_skips_are_no_passes() {
         assert_eq!(tally().counted(0), "20 passed, 4 failed, 2 skipped");
+    }
+
+    #[test]
+    fn what_failed_tests_said_is_kept_for_the_end() {
+        assert_eq!(tally().said, ["failures:", "---- b stdout ----"]);
     }
 
     #[test]

@@ -60,10 +60,10 @@ impl Bucket {
         from.take_while(move |(id, _)| id.starts_with(prefix)).filter(|(_, entry)| !entry.gone).map(|(id, _)| id)
     }
 
-    /// Some of the ids that are marked since before `gone`, or entered since before `ended`: at most `most`, and
-    /// others each time, so that those which have to stay do not hide the rest.
-    pub(super) fn stale(&self, gone: u64, ended: u64, most: usize) -> Vec<Box<str>> {
-        let is_stale = |entry: &Entry| entry.at < if entry.gone { gone } else { ended };
+    /// Some of the ids that are marked since before `gone`: at most `most`, and others each time, so that those
+    /// which have to stay do not hide the rest.
+    pub(super) fn stale(&self, gone: u64, most: usize) -> Vec<Box<str>> {
+        let is_stale = |entry: &Entry| entry.gone && entry.at < gone;
         let ids: Vec<_> = self.0.iter().filter(|(_, entry)| is_stale(entry)).map(|(id, _)| id).collect();
         let first = if ids.len() > most { fastrand::usize(..ids.len()) } else { 0 };
         ids.iter().cycle().skip(first).take(most.min(ids.len())).map(|id| (*id).clone()).collect()
@@ -92,9 +92,9 @@ mod tests {
             bucket.set(id, Entry { at, gone });
         }
         assert_eq!(bucket.entered("a").collect::<Vec<_>>(), [&"ab".into()]);
-        assert_eq!(bucket.stale(6, 0, 9), ["ac".into()]);
-        assert_eq!(bucket.stale(0, 6, 9), ["ab".into(), "b".into()]);
-        assert_eq!(bucket.stale(10, 10, 3).len(), 3);
+        assert_eq!(bucket.stale(6, 9), ["ac".into()]);
+        assert_eq!(bucket.stale(10, 9).len(), 2);
+        assert_eq!(bucket.stale(10, 1).len(), 1);
         assert!(!bucket.remove("ac", Entry { at: 4, gone: true }), "it was changed meanwhile");
         assert!(bucket.remove("ac", Entry { at: 5, gone: true }));
     }

@@ -37,6 +37,9 @@ fn tool(name: &str, variable: &str) -> Option<PathBuf> {
     path
 }
 
+/// How long finished event records stay in tests.
+pub(crate) const RETENTION: Duration = Duration::from_secs(2);
+
 /// The state store of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Store {
@@ -235,7 +238,7 @@ impl Machine {
             token: self.token.map(|token| Secret::new(token.to_owned())),
             pubsub: "pubsub".to_owned(),
             state_store: "statestore".to_owned(),
-            event_retention: Duration::from_secs(2),
+            event_retention: RETENTION,
             dead_letter_retention: Duration::from_secs(3_600),
         }
     }

@@ -23,7 +23,7 @@ use workmanager_tests_contracts::{
     within,
 };
 
-use crate::machine::{Broker, Dies, Live, Store};
+use crate::machine::{Broker, Dies, Live, RETENTION, Store};
 
 /// The real clock, and as many seconds as a test adds.
 struct Ahead(SystemClock, AtomicU64);
@@ -136,21 +136,34 @@ async fn a_finished_event_record_ends_and_one_that_is_taken_up_again_does_not() 
             let open = document::encode(&record).unwrap();
             record.finished_at = Some(now);
             let finished = document::encode(&record).unwrap();
-            let of = |source: &str| Key::new(Collection::Event, EventRecord::key(source, "1"));
-            store.put(&of("ends"), finished.clone(), Expect::Absent).await.unwrap();
-            let again = store.put(&of("again"), finished, Expect::Absent).await.unwrap();
-            store.put(&of("again"), open, Expect::Revision(again)).await.unwrap();
-            while store.get(&of("ends")).await.unwrap().is_some() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            // Its own end would have come before that of the one that was written after it.
-            store.put(&of("later"), document::encode(&record).unwrap(), Expect::Absent).await.unwrap();
-            while store.get(&of("later")).await.unwrap().is_some() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            let left = store.page(Collection::Event, &EventRecord::key_prefix("1"), None, 10).await.unwrap();
-            let left: BTreeSet<_> = left.records.into_iter().map(|record| record.id).collect();
-            assert_eq!(left, BTreeSet::from([of("again").id]));
+            let of = |id: &str, source: &str| Key::new(Collection::Event, EventRecord::key(source, id));
+            let put = async |key: &Key, value: &Bytes, expect| store.put(key, value.clone(), expect).await.unwrap();
+            let gone = async |key: &Key| {
+                while store.get(key).await.unwrap().is_some() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            };
+            let (ends, again, other) = (of("ends", "/s"), of("again", "/s"), of("ends", "/other"));
+            let first = put(&again, &finished, Expect::Absent).await;
+            put(&again, &open, Expect::Revision(first)).await;
+            put(&ends, &finished, Expect::Absent).await;
+            gone(&ends).await;
+            // Another source's record with the same id keeps it until both are finished.
+            put(&ends, &finished, Expect::Absent).await;
+            let second = put(&other, &open, Expect::Absent).await;
+            let page = store.page(Collection::Event, &EventRecord::key_prefix("ends"), None, 10).await.unwrap();
+            let ids: BTreeSet<_> = page.records.into_iter().map(|record| record.id).collect();
+            assert_eq!(ids, BTreeSet::from([ends.id.clone(), other.id.clone()]));
+            tokio::time::sleep(RETENTION * 2).await;
+            assert!(store.get(&ends).await.unwrap().is_some(), "it shares its place with one that is open");
+            put(&other, &finished, Expect::Revision(second)).await;
+            gone(&ends).await;
+            gone(&other).await;
+            assert!(store.get(&again).await.unwrap().is_some(), "its end was taken back");
+            assert_eq!(
+                store.page(Collection::Event, &EventRecord::key_prefix("ends"), None, 10).await.unwrap().records,
+                []
+            );
         })
         .await;
     }

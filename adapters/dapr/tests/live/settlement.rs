@@ -27,6 +27,7 @@ fn full(delivery: &Delivery, guard: Revision) -> Settlement {
         puts: vec![Put { key: key("outcome"), value: Bytes::from_static(b"done"), expect: Expect::Absent }],
         removals: vec![Removal { key: key("parked"), expect: Expect::Any }],
         ack: Some(delivery.token),
+        seen_at: None,
     }
 }
 

@@ -79,6 +79,7 @@ async fn settle(store: Store, guard: Revision, mut promised: File) {
             puts: vec![Put { key: outcome(event.id()), value: vec![8; 100].into(), expect: Expect::Absent }],
             removals: vec![Removal { key: parked(event.id()), expect: Expect::Any }],
             ack: Some(token),
+            seen_at: None,
         };
         store.settle(settlement).await.unwrap();
         promised.write_all(format!("{}\n", event.id()).as_bytes()).unwrap();

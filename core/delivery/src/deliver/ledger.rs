@@ -1,6 +1,6 @@
 //! What of a delivery is not durable yet, and the record that it goes into.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use workmanager_core_domain::{
     Event, EventRecord, Timestamp, Topic, Worker, WorkerId,
@@ -41,6 +41,8 @@ pub(super) struct Ledger {
     pub(super) record: EventRecord,
     /// Under which condition the record can be written; `None` if it must be read again first.
     expect: Option<Expect>,
+    /// When that was read first; `None` once it was written.
+    read_at: Option<Instant>,
     changed: bool,
     outgoing: Vec<Outgoing>,
     /// How many of `outgoing` are in the settlement under way.
@@ -48,14 +50,22 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Goes on from what was found.
-    pub(super) fn new(key: Key, fresh: EventRecord, found: Found) -> Self {
+    /// Goes on from what was found `at`.
+    pub(super) fn new(key: Key, fresh: EventRecord, found: Found, at: Instant) -> Self {
         let (record, expect) = match found {
             Found::Nothing => (fresh, Expect::Absent),
             Found::Record(record, revision) => (*record, Expect::Revision(revision)),
             Found::Damaged(revision) => (fresh, Expect::Revision(revision)),
         };
-        Self { key, record, expect: Some(expect), changed: false, outgoing: Vec::new(), under_way: 0 }
+        Self {
+            key,
+            record,
+            expect: Some(expect),
+            read_at: Some(at),
+            changed: false,
+            outgoing: Vec::new(),
+            under_way: 0,
+        }
     }
 
     /// The record has changed and must be written.
@@ -121,7 +131,7 @@ impl Ledger {
     /// Everything that is not durable yet, as one settlement: a store may carry it out step by step and
     /// stop after any of them.
     pub(super) fn settle(&mut self, now: Timestamp) -> Result<Settlement, serde_json::Error> {
-        let mut settlement = Settlement::default();
+        let mut settlement = Settlement { seen_at: self.read_at.take(), ..Settlement::default() };
         for outgoing in &self.outgoing {
             match &outgoing.what {
                 What::Reply { topic: Some(topic), reply } => settlement.replies.push((topic.clone(), reply.clone())),

@@ -33,7 +33,7 @@ impl Stepwise {
 #[async_trait]
 impl Bus for Stepwise {
     async fn settle(&self, settlement: Settlement) -> Result<(), SettleError> {
-        let Settlement { guards, replies, puts, removals, ack } = settlement;
+        let Settlement { guards, replies, puts, removals, ack, seen_at: _ } = settlement;
         for (key, revision) in &guards {
             self.look(key, Expect::Revision(*revision)).await?;
         }

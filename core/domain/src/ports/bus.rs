@@ -1,6 +1,6 @@
 //! Topics: events in, events out.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -64,6 +64,9 @@ pub struct Settlement {
     pub removals: Vec<Removal>,
     /// The delivery to acknowledge at last; `None` while it stays open.
     pub ack: Option<DeliveryToken>,
+    /// When the conditions of its puts were last seen to hold. Who goes step by step, and looks at them before it
+    /// publishes, may leave that out shortly after.
+    pub seen_at: Option<Instant>,
 }
 
 /// Which step of a settlement failed. The steps before it are durable, those after it did not happen;

@@ -228,7 +228,9 @@ pub trait Records: Send + Sync {
     async fn delete(&self, key: &Key, expect: Expect) -> Result<(), StoreError>;
 
     /// Up to `limit` records with ids that start with `prefix`, after id `after`. A snapshot per page,
-    /// not over pages; a record that exists throughout is on exactly one page.
+    /// not over pages; a record that exists throughout is on exactly one page. Event records can be too many for a
+    /// list: they are found by a prefix that begins with `EventRecord::key_prefix`, and not each store finds them by
+    /// less.
     ///
     /// # Errors
     /// The store's; never `Conflict`.

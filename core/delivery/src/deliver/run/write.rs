@@ -91,6 +91,8 @@ impl<'d> Run<'d> {
                 Some(berth.leave(&deliveries.lot, &mut settlement, delivery, holds, ours)?)
             }
         };
+        // What the parked delivery expects was read at another time.
+        settlement.seen_at = settlement.seen_at.filter(|_| left.is_none());
         if kind != Kind::Progress && !self.berth.is_parked {
             settlement.ack = Some(delivery.token);
         }
