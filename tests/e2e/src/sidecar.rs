@@ -143,9 +143,16 @@ impl Redis {
     /// A replica, beside a running sidecar of its own.
     #[must_use]
     pub fn replica(&self, name: &str) -> (Server, Sidecar) {
+        self.replica_with(name, &[])
+    }
+
+    /// [`Redis::replica`] with variables of its environment.
+    #[must_use]
+    pub fn replica_with(&self, name: &str, environment: &[(&str, &str)]) -> (Server, Sidecar) {
         let mut sidecar = self.sidecar(None);
         sidecar.run();
-        let (command, url) = self.serve(&sidecar, name);
+        let (mut command, url) = self.serve(&sidecar, name);
+        command.envs(environment.iter().copied());
         (Server::spawn(command, url, self.folder.path().to_owned(), None), sidecar)
     }
 

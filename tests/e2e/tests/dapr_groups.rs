@@ -19,8 +19,10 @@ const NAP: &str = "import os, time\n\ndef Process(event):\n    time.sleep(0.1)\n
 const TIMEOUT: Duration = Duration::from_secs(1);
 const LIFE: Duration = Duration::from_secs(11);
 
+/// Three, with room for a process of each worker: fewer would be ended and started again for each event.
 fn replicas(redis: &Redis) -> Vec<(Server, Sidecar)> {
-    ["one", "two", "three"].iter().map(|name| redis.replica(name)).collect()
+    let environment = [("WORKMANAGER_MAX_ENGINES", "100")];
+    ["one", "two", "three"].iter().map(|name| redis.replica_with(name, &environment)).collect()
 }
 
 /// A group with a topic of its own, and two workers that both take each of its events.
