@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use workmanager_core_domain::{
-    Event, Topic,
+    Checkup, Event, Topic,
     ports::{Bus, BusError, SettleError, Settlement, Subscription, TailCapability, TailStream},
     subscription::Interest,
 };
@@ -68,6 +68,10 @@ impl Bus for Dapr {
 
     fn trouble(&self, topic: &Topic) -> Option<String> {
         self.shared().hub.trouble(topic)
+    }
+
+    fn checkup(&self) -> Checkup {
+        self.shared().checkup()
     }
 
     async fn backlog(&self, _topic: &Topic) -> Result<Option<u64>, BusError> {

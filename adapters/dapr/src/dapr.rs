@@ -1,10 +1,16 @@
 //! The adapter's one type.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::OnceCell;
 use tokio_util::sync::DropGuard;
-use workmanager_core_domain::ports::{Clock, StoreError};
+use workmanager_core_domain::{
+    Checkup,
+    ports::{Clock, StoreError},
+};
 use workmanager_core_kit::Tasks;
 
 use crate::{Config, cells::Cells, hub::Hub, index::Index, sidecar::Sidecar, status::Failure};
@@ -30,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) tasks: Tasks,
     pub(crate) retention: Retention,
     app: OnceCell<String>,
+    checkup: Mutex<Checkup>,
 }
 
 /// How long what has an end stays.
@@ -60,6 +67,7 @@ impl Dapr {
             tasks,
             retention,
             app: OnceCell::new(),
+            checkup: Mutex::default(),
         });
         let streams = Arc::new(shared.tasks.stopping().drop_guard());
         Ok(Self { shared, _streams: streams })
@@ -118,6 +126,15 @@ impl Shared {
     pub(crate) async fn app(&self) -> Result<&str, Failure> {
         let ask = || async { self.sidecar.metadata().await.map(|metadata| metadata.id) };
         self.app.get_or_try_init(ask).await.map(String::as_str)
+    }
+
+    /// What was found out about the components.
+    pub(crate) fn checkup(&self) -> Checkup {
+        self.checkup.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_checkup(&self, checkup: Checkup) {
+        *self.checkup.lock().unwrap_or_else(PoisonError::into_inner) = checkup;
     }
 }
 

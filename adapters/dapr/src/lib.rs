@@ -30,6 +30,7 @@ mod blobs;
 mod bus;
 mod cell;
 mod cells;
+mod checkup;
 mod config;
 mod dapr;
 mod events;

@@ -4,13 +4,15 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use dapr::dapr::proto::runtime::v1::{
     SubscribeTopicEventsRequestAlpha1 as Request, SubscribeTopicEventsRequestInitialAlpha1 as Initial,
-    SubscribeTopicEventsRequestProcessedAlpha1 as Processed, TopicEventRequest, TopicEventResponse,
+    SubscribeTopicEventsRequestProcessedAlpha1 as Processed, SubscribeTopicEventsResponseAlpha1 as Response,
+    TopicEventRequest, TopicEventResponse,
     subscribe_topic_events_request_alpha1::SubscribeTopicEventsRequestType as Asked,
     subscribe_topic_events_response_alpha1::SubscribeTopicEventsResponseType as Said,
     topic_event_response::TopicEventResponseStatus,
 };
 use futures_util::stream;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tonic::Streaming;
 use workmanager_core_domain::Topic;
 
 use crate::{
@@ -106,29 +108,12 @@ pub(crate) async fn run(shared: Arc<Shared>, source: Source, line: Arc<Line>) {
 /// Opens the stream and takes its events in until it ends. `Ok` if that was our wish.
 async fn once(shared: &Arc<Shared>, source: &Source, line: &Line) -> Result<(), Failure> {
     let redo = redo_topic(shared.app().await?);
-    let initial = Initial {
-        pubsub_name: shared.sidecar.pubsub().to_owned(),
-        topic: match source {
-            Source::Topic(topic) => topic.to_string(),
-            Source::Redo => redo.clone(),
-        },
-        // The exact bytes, and a name of its own for each delivery.
-        metadata: HashMap::from([("rawPayload".to_owned(), "true".to_owned())]),
-        dead_letter_topic: Some(redo),
+    let topic = match source {
+        Source::Topic(topic) => topic.as_str(),
+        Source::Redo => &redo,
     };
-    let (answers, requests) = mpsc::unbounded_channel();
-    let initial = Request { subscribe_topic_events_request_type: Some(Asked::InitialRequest(initial)) };
-    // Nothing can be wrong yet: the receiver is in the next line.
-    let _ = answers.send(initial);
-    let requests = stream::unfold(requests, |mut requests| async { Some((requests.recv().await?, requests)) });
-    let mut client = shared.sidecar.client();
-    let opening = async {
-        let mut events = client.subscribe_topic_events_alpha1(requests).await?.into_inner();
-        let first = events.message().await?;
-        Ok::<_, tonic::Status>((events, first))
-    };
-    let (mut events, mut first) = tokio::select! {
-        opened = tokio::time::timeout(OPEN, opening) => opened.map_err(|_| Failure::Elapsed)??,
+    let (answers, mut events, mut first) = tokio::select! {
+        opened = tokio::time::timeout(OPEN, connect(shared, topic, &redo)) => opened.map_err(|_| Failure::Elapsed)??,
         () = line.stop.cancelled() => return Ok(()),
     };
     let connection = Connection { number: shared.hub.number(), answers };
@@ -156,6 +141,28 @@ async fn once(shared: &Arc<Shared>, source: &Source, line: &Line) -> Result<(), 
         let _ = tokio::time::timeout(CLOSE, async { while let Ok(Some(_)) = events.message().await {} }).await;
     }
     Ok(())
+}
+
+/// A stream that was asked for: where answers go, what comes, and its first message.
+pub(crate) type Connected = (UnboundedSender<Request>, Streaming<Response>, Option<Response>);
+
+/// Asks for a topic's events. What is given up goes to `dead_letter_topic`.
+pub(crate) async fn connect(shared: &Shared, topic: &str, dead_letter_topic: &str) -> Result<Connected, Failure> {
+    let initial = Initial {
+        pubsub_name: shared.sidecar.pubsub().to_owned(),
+        topic: topic.to_owned(),
+        // The exact bytes, and a name of its own for each delivery.
+        metadata: HashMap::from([("rawPayload".to_owned(), "true".to_owned())]),
+        dead_letter_topic: Some(dead_letter_topic.to_owned()),
+    };
+    let (answers, requests) = mpsc::unbounded_channel();
+    let initial = Request { subscribe_topic_events_request_type: Some(Asked::InitialRequest(initial)) };
+    // Nothing can be wrong yet: the receiver is in the next line.
+    let _ = answers.send(initial);
+    let requests = stream::unfold(requests, |mut requests| async { Some((requests.recv().await?, requests)) });
+    let mut events = shared.sidecar.client().subscribe_topic_events_alpha1(requests).await?.into_inner();
+    let first = events.message().await?;
+    Ok((answers, events, first))
 }
 
 fn take_in(shared: &Arc<Shared>, source: &Source, event: TopicEventRequest, connection: &Connection) {

@@ -89,6 +89,7 @@ impl Store {
         let ready = Box::pin(async move {
             if let Some(dapr) = waits {
                 dapr.ready().await;
+                dapr.check_up();
             }
         });
         Stores { records, blobs, bus, shared, ready }

@@ -1,6 +1,7 @@
 //! REST: one file per resource, one line per operation in [`router`].
 
 mod call;
+mod checkup;
 mod condition;
 mod dapr;
 mod dead_letters;

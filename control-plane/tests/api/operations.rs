@@ -52,6 +52,12 @@ async fn metrics_are_text_for_prometheus() {
 }
 
 #[tokio::test]
+async fn what_is_part_of_the_program_needs_no_checkup() {
+    let wm = Harness::start().await;
+    assert_eq!(wm.get("/v1/checkup").await.expect(200).text, r#"{"state":"none"}"#);
+}
+
+#[tokio::test]
 async fn engines_say_what_runs_here_and_why_the_rest_does_not() {
     let wm = Harness::start().await;
     let answer = wm.get("/v1/engines").await.expect(200);

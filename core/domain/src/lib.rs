@@ -2,6 +2,7 @@
 //! which stores and buses live. Nothing here does I/O.
 
 pub mod attempt;
+pub mod checkup;
 pub mod dead_letter;
 pub mod digest;
 pub mod document;
@@ -25,6 +26,7 @@ pub mod units;
 pub mod version;
 pub mod worker;
 
+pub use checkup::{Checkup, Finding};
 pub use digest::Digest;
 pub use engine::EngineInfo;
 pub use event::Event;

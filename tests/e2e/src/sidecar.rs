@@ -87,6 +87,14 @@ impl Redis {
         fs::write(self.path("configuration.yaml"), configuration).expect("a file");
     }
 
+    /// Replaces a text in one of the sidecars' files, for those that are started from now on.
+    pub fn alter(&self, file: &str, from: &str, to: &str) {
+        let path = self.path("resources").join(file);
+        let text = fs::read_to_string(&path).expect("a file");
+        assert!(text.contains(from), "{file} has {from}");
+        fs::write(path, text.replace(from, to)).expect("a file");
+    }
+
     /// Starts it, or starts it again.
     pub fn run(&mut self) {
         let mut command = Command::new(&self.server);

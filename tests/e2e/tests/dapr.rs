@@ -156,6 +156,54 @@ fn replicas_share_definitions_and_events_and_one_finishes_what_another_has_parke
     assert_eq!(seen.len(), 40, "each worker has answered each event");
 }
 
+/// What the doctor says of the sidecar, once all was looked at.
+fn diagnosis(server: &Server) -> (Vec<Value>, String) {
+    let doctor = |more: &[&str]| {
+        let mut command = Command::new(workmanager());
+        command.args(["doctor", "--server", server.url()]).args(more);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let read: Value = serde_json::from_str(&doctor(&["--output", "json"])).unwrap();
+        let checks = read["checks"].as_array().unwrap().clone();
+        let of_sidecar: Vec<_> = checks.into_iter().filter(|check| check["name"] == "sidecar").collect();
+        if !of_sidecar.iter().any(|check| check["message"].as_str().unwrap().contains("still being looked at")) {
+            return (of_sidecar, doctor(&[]));
+        }
+        assert!(Instant::now() < deadline, "the sidecar is still looked at: {of_sidecar:?}");
+        thread::park_timeout(Duration::from_millis(500));
+    }
+}
+
+#[test]
+fn the_doctor_finds_nothing_in_the_shipped_files() {
+    let Some(redis) = Redis::start() else { return };
+    let (server, _beside) = redis.replica("shipped");
+    let (checks, _) = diagnosis(&server);
+    assert_eq!(checks.iter().map(|check| &check["verdict"]).collect::<Vec<_>>(), ["ok"], "{checks:?}");
+}
+
+#[test]
+fn the_doctor_says_which_line_of_the_sidecars_files_is_not_as_it_should_be() {
+    let Some(redis) = Redis::start() else { return };
+    redis.alter("resiliency.yaml", "inbound:\n          retry: workmanager", "inbound: {}");
+    let mut sidecar = redis.sidecar(None);
+    sidecar.run();
+    let (mut command, url) = redis.serve(&sidecar, "altered");
+    let log = redis.folder().join("serve.log");
+    command.stderr(std::fs::File::create(&log).unwrap());
+    let server = Server::spawn(command, url, redis.folder().to_owned(), None);
+    let (checks, said) = diagnosis(&server);
+    assert_eq!(checks.len(), 1, "{checks:?}");
+    assert_eq!(checks[0]["verdict"], "warn");
+    let is_named = |text: &str| text.contains("deploy/dapr/resiliency.yaml") && text.contains("inbound: what failed");
+    assert!(is_named(checks[0]["message"].as_str().unwrap()), "{checks:?}");
+    assert!(said.lines().any(|line| line.starts_with("warn  sidecar") && is_named(line)), "{said}");
+    let logged = std::fs::read_to_string(log).unwrap();
+    assert_eq!(logged.lines().filter(|line| line.contains("WARN") && is_named(line)).count(), 1, "{logged}");
+}
+
 #[test]
 fn the_page_about_dapr_works_as_it_is_typed() {
     let (Some(daprd), Some(redis)) =

@@ -113,6 +113,16 @@ fn deployed(file: &str) -> String {
 impl Machine {
     /// `None`, with a word, where a tool is missing.
     pub(crate) fn start(store: Store, broker: Broker, token: Option<&'static str>) -> Option<Self> {
+        Self::start_altered(store, broker, token, &|_, text| text)
+    }
+
+    /// The same with resources that `alter` has changed, which is given each one's name and text.
+    fn start_altered(
+        store: Store,
+        broker: Broker,
+        token: Option<&'static str>,
+        alter: &dyn Fn(&str, String) -> String,
+    ) -> Option<Self> {
         let daprd_path = tool("daprd", "WORKMANAGER_TEST_DAPRD")?;
         let needs_redis = store == Store::Redis || broker == Broker::Redis;
         let redis_path = if needs_redis { Some(tool("redis-server", "WORKMANAGER_TEST_REDIS")?) } else { None };
@@ -128,13 +138,13 @@ impl Machine {
             daprd: None,
             redis: None,
         };
-        machine.write_resources(store, broker);
+        machine.write_resources(store, broker, alter);
         machine.start_redis();
         machine.start_daprd();
         Some(machine)
     }
 
-    fn write_resources(&self, store: Store, broker: Broker) {
+    fn write_resources(&self, store: Store, broker: Broker, alter: &dyn Fn(&str, String) -> String) {
         let resources = self.folder.path().join("resources");
         fs::create_dir(&resources).unwrap();
         fs::create_dir(self.folder.path().join("redis")).unwrap();
@@ -160,13 +170,14 @@ impl Machine {
             }
             Store::Memory => component("statestore", "state.in-memory", prefix),
         };
-        fs::write(resources.join("statestore.yaml"), state).unwrap();
         let pubsub = match broker {
             Broker::Redis => with_address("pubsub.yaml"),
             Broker::Memory => component("pubsub", "pubsub.in-memory", ""),
         };
-        fs::write(resources.join("pubsub.yaml"), pubsub).unwrap();
-        fs::write(resources.join("resiliency.yaml"), deployed("resiliency.yaml")).unwrap();
+        let resiliency = deployed("resiliency.yaml");
+        for (name, text) in [("statestore.yaml", state), ("pubsub.yaml", pubsub), ("resiliency.yaml", resiliency)] {
+            fs::write(resources.join(name), alter(name, text)).unwrap();
+        }
         // Without it the sidecar looks for a component that the test's own build does not have.
         let configuration = "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {name: test}\nspec:\n  \
                              nameResolution: {component: nameformat, configuration: {format: \"127.0.0.1:{appid}\"}}\n";
@@ -262,6 +273,11 @@ pub(crate) struct Live {
 impl Live {
     pub(crate) async fn new(store: Store, broker: Broker, dies: Dies) -> Option<Self> {
         Self::on(Machine::start(store, broker, None)?, dies).await
+    }
+
+    /// On files that were changed.
+    pub(crate) async fn altered(store: Store, broker: Broker, alter: &dyn Fn(&str, String) -> String) -> Option<Self> {
+        Self::on(Machine::start_altered(store, broker, None, alter)?, Dies::Client).await
     }
 
     /// In memory, with a sidecar that lets only those in who know the token.

@@ -4,6 +4,7 @@
 
 mod answers;
 mod bus;
+mod checkup;
 mod formats;
 mod kills;
 mod machine;

@@ -7,7 +7,8 @@ use axum::{
 };
 
 use super::{
-    dapr, dead_letters, engines, events, explain, fallback, health, idempotency, logs, quarantine, tail, topics, worker,
+    checkup, dapr, dead_letters, engines, events, explain, fallback, health, idempotency, logs, quarantine, tail,
+    topics, worker,
 };
 use crate::api::{Api, context, gate};
 
@@ -33,6 +34,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/workers/{id}/invoke", post(worker::invoke::invoke))
         .route("/v1/workers/{id}/logs", get(logs::logs))
         .route("/v1/engines", get(engines::list))
+        .route("/v1/checkup", get(checkup::show))
         .route("/v1/topics", get(topics::list))
         .route("/v1/topics/{topic}/events", post(events::publish).get(tail::tail))
         .route("/v1/events/{id}", get(explain::explain))

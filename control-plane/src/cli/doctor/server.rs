@@ -1,6 +1,6 @@
 //! Whether the server is there and well, and what it can run.
 
-use workmanager_core_domain::EngineInfo;
+use workmanager_core_domain::{Checkup, EngineInfo, Finding};
 
 use super::Check;
 use crate::cli::{
@@ -25,6 +25,7 @@ pub(super) async fn checks(client: &Client) -> (Vec<Check>, Running) {
         Ok(_) => {
             let mut checks = vec![Check::ok("server", format!("healthy at {server}"))];
             checks.extend(engines(client).await);
+            checks.extend(sidecar(client).await);
             (checks, Running::Yes)
         }
         Err(error @ Error::Unreachable { .. }) => {
@@ -47,6 +48,32 @@ async fn engines(client: &Client) -> Vec<Check> {
             vec![Check::fail("engines", error.to_string(), advice)]
         }
     }
+}
+
+/// What the server found out about its sidecar's components, if it has one.
+async fn sidecar(client: &Client) -> Vec<Check> {
+    const NAME: &str = "sidecar";
+    let asked = client.call(Call::get(Route::v1(["checkup"]))).await;
+    match asked.and_then(|answer| answer.read::<Checkup>()) {
+        Ok(Checkup::None) => Vec::new(),
+        Ok(Checkup::Running) => {
+            let advice = "ask again in a minute";
+            vec![Check::warn(NAME, "its components are still being looked at", advice)]
+        }
+        Ok(Checkup::Done(findings)) if findings.is_empty() => {
+            vec![Check::ok(NAME, "its components do what deploy/dapr is for, as far as it shows")]
+        }
+        Ok(Checkup::Done(findings)) => findings.iter().map(differs).collect(),
+        Err(error) => {
+            let advice = error.hint().unwrap_or_else(|| "the server's log says why".to_owned());
+            vec![Check::warn(NAME, error.to_string(), advice)]
+        }
+    }
+}
+
+fn differs(Finding { file, line, reason }: &Finding) -> Check {
+    let advice = "docs/dapr.md says what each line is for";
+    Check::warn("sidecar", format!("not as in {file}, {line}: {reason}"), advice)
 }
 
 fn engine(engine: &EngineInfo) -> Check {

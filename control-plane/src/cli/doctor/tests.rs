@@ -11,7 +11,14 @@ async fn with_a_server_the_doctor_asks_it() {
         {"mimeType":"text/x-python","language":"python","runtime":"CPython 3.11.7","available":true,"reason":null,
          "sandbox":[{"name":"seccomp","active":true},{"name":"landlock","active":false}]},
         {"mimeType":"text/x-dll","language":"dotnet","runtime":null,"available":false,"reason":"no .NET here","sandbox":[]}]}"#;
-    let fake = Fake::start(move |asked| if asked.line == "GET /health" { ok("{}") } else { ok(engines) }).await;
+    let fake = Fake::start(move |asked| match asked.line.as_str() {
+        "GET /health" => ok("{}"),
+        "GET /v1/checkup" => ok(
+            r#"{"state":"done","findings":[{"file":"deploy/dapr/pubsub.yaml","line":"concurrency","reason":"ten"}]}"#,
+        ),
+        _ => ok(engines),
+    })
+    .await;
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().to_str().unwrap();
     let ran = fake.run(&["doctor", "--data-dir", data]).await;
@@ -19,10 +26,34 @@ async fn with_a_server_the_doctor_asks_it() {
         "ok    server          healthy at {}\n\
          warn  python          CPython 3.11.7, without landlock; workers are contained less than they could be; see `workmanager engines`\n\
          warn  dotnet          no .NET here; dotnet workers do not run here\n\
+         warn  sidecar         not as in deploy/dapr/pubsub.yaml, concurrency: ten; docs/dapr.md says what each line is for\n\
          ok    data directory  {data} is writable\n",
         fake.url()
     );
     assert_eq!((ran.out.as_str(), ran.exit), (expected.as_str(), Exit::Success), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn the_doctor_says_how_far_the_look_at_a_sidecar_is() {
+    let table = [
+        (r#"{"state":"none"}"#, ""),
+        (
+            r#"{"state":"running"}"#,
+            "warn  sidecar         its components are still being looked at; ask again in a minute",
+        ),
+        (r#"{"state":"done","findings":[]}"#, "ok    sidecar         its components do what deploy/dapr is for"),
+    ];
+    for (checkup, expected) in table {
+        let fake = Fake::start(move |asked| match asked.line.as_str() {
+            "GET /v1/engines" => ok(r#"{"engines":[]}"#),
+            "GET /v1/checkup" => ok(checkup),
+            _ => ok("{}"),
+        })
+        .await;
+        let said = fake.run(&["doctor"]).await.out;
+        assert_eq!(said.contains("sidecar"), !expected.is_empty(), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::{Expect, Key, Revision, StoreError};
-use crate::{ErrorKind, Event, Timestamp, Topic, subscription::Interest};
+use crate::{Checkup, ErrorKind, Event, Timestamp, Topic, subscription::Interest};
 
 /// Names one delivery to the bus it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -196,6 +196,11 @@ pub trait Bus: Send + Sync {
     /// they come.
     fn trouble(&self, _topic: &Topic) -> Option<String> {
         None
+    }
+
+    /// What was found out about what the bus and the store beside it stand on.
+    fn checkup(&self) -> Checkup {
+        Checkup::None
     }
 
     /// Events on `topic` that wait for an outcome, delivered or not; `None` if the bus cannot say.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use workmanager_core_domain::{
-    Digest, Event, Topic,
+    Checkup, Digest, Event, Topic,
     ports::{
         Blobs, Bus, BusError, Collection, Expect, Key, Page, Put, Record, Records, Revision, SettleError, Settlement,
         StoreError, Subscription, TailCapability, TailStream,
@@ -122,6 +122,10 @@ impl<S: Bus> Bus for Faulty<S> {
 
     fn trouble(&self, topic: &Topic) -> Option<String> {
         self.inner.trouble(topic)
+    }
+
+    fn checkup(&self) -> Checkup {
+        self.inner.checkup()
     }
 
     fn tail_capability(&self) -> TailCapability {
