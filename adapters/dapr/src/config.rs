@@ -44,9 +44,23 @@ pub struct Config {
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
+impl Default for Config {
+    /// What the options say when nobody sets one.
+    fn default() -> Self {
+        Self {
+            endpoint: Endpoint::local(50001),
+            token: None,
+            pubsub: "pubsub".to_owned(),
+            state_store: "statestore".to_owned(),
+            event_retention: HOUR,
+            dead_letter_retention: HOUR * 24 * 14,
+        }
+    }
+}
+
 impl From<Options> for Config {
     fn from(options: Options) -> Self {
-        let local = || Endpoint(format!("http://127.0.0.1:{}", options.dapr_grpc_port));
+        let local = || Endpoint::local(options.dapr_grpc_port);
         Self {
             endpoint: options.dapr_grpc_endpoint.unwrap_or_else(local),
             token: options.dapr_api_token,
@@ -75,6 +89,11 @@ pub enum InvalidEndpoint {
 }
 
 impl Endpoint {
+    /// A sidecar on this machine.
+    pub(crate) fn local(port: u16) -> Self {
+        Self(format!("http://127.0.0.1:{port}"))
+    }
+
     /// As a URL.
     pub(crate) fn url(&self) -> &str {
         &self.0

@@ -38,6 +38,7 @@ mod gather;
 mod hub;
 mod index;
 mod intake;
+mod local;
 mod outgoing;
 mod records;
 mod settle;
@@ -52,3 +53,4 @@ mod values;
 
 pub use config::{Config, Endpoint, InvalidEndpoint, Options};
 pub use dapr::{Dapr, Error};
+pub use local::{Local, LocalError, Places};

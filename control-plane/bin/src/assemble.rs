@@ -1,7 +1,8 @@
 //! The only place that names plug-ins: which store, which bus, which engines.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{ffi::OsString, process::ExitCode, sync::Arc};
 
+pub(crate) use workmanager_adapters_dapr::Local as Neighbours;
 pub(crate) use workmanager_adapters_dapr::Options as DaprOptions;
 use workmanager_adapters_dapr::{self as dapr, Dapr};
 use workmanager_adapters_embedded::{self as embedded, Config, Location};
@@ -37,6 +38,9 @@ pub(crate) enum Error {
     /// The sidecar's.
     #[error(transparent)]
     Dapr(#[from] dapr::Error),
+    /// A sidecar of our own.
+    #[error(transparent)]
+    Neighbours(#[from] dapr::LocalError),
 }
 
 impl Error {
@@ -45,6 +49,7 @@ impl Error {
         match self {
             Self::Embedded(error) => error.code(),
             Self::Dapr(_) => "sidecar-unusable",
+            Self::Neighbours(_) => "sidecar-not-started",
         }
     }
 }
@@ -67,6 +72,14 @@ impl Store {
     /// The sidecar's components; it need not be there yet.
     pub(crate) fn dapr(options: &DaprOptions, data: &Data) -> Result<Self, Error> {
         let mut config = dapr::Config::from(options.clone());
+        config.event_retention = data.event_retention.0;
+        config.dead_letter_retention = data.dead_letter_retention.0;
+        Ok(Self::Dapr(Dapr::new(&config, Arc::new(SystemClock::new()))?))
+    }
+
+    /// On a Redis and a sidecar that were started for it.
+    pub(crate) fn beside(neighbours: &Neighbours, data: &Data) -> Result<Self, Error> {
+        let mut config = neighbours.configure(dapr::Config::default());
         config.event_retention = data.event_retention.0;
         config.dead_letter_retention = data.dead_letter_retention.0;
         Ok(Self::Dapr(Dapr::new(&config, Arc::new(SystemClock::new()))?))
@@ -102,6 +115,14 @@ impl Store {
             Self::Dapr(dapr) => dapr.stop(),
         }
     }
+}
+
+/// Starts a Redis and a sidecar that end with this program.
+pub(crate) async fn neighbours(folder: &Folder, path: Option<OsString>) -> Result<Neighbours, Error> {
+    let failed = |error| dapr::LocalError::Start("this program as a launcher", error);
+    let me = std::env::current_exe().map_err(failed)?;
+    let launcher = [me.into(), "beside".into(), std::process::id().to_string().into()].into();
+    Ok(Neighbours::start(dapr::Places { path, folder: folder.path().join("dapr"), launcher }).await?)
 }
 
 /// Every engine that a function of this program has.

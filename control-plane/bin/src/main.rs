@@ -1,6 +1,7 @@
 //! `workmanager`: the control plane, its command line, and (hidden) the function process, in one binary.
 
 mod assemble;
+mod beside;
 mod program;
 mod run;
 
@@ -18,6 +19,9 @@ fn main() -> ExitCode {
         return exit;
     }
     let program = Program::parse();
+    if let Verb::Beside(beside) = &program.verb {
+        return run::failed(&beside::become_it(beside)).into();
+    }
     // A function runs on one thread: an event goes through without waking another, and its engines die
     // with that thread. Everything else has what the machine has.
     let runtime = match &program.verb {
@@ -36,6 +40,7 @@ fn run(program: Program, runtime: Runtime) -> cli::Exit {
         Verb::Serve(serve) => runtime.block_on(run::serve(*serve)),
         Verb::Dev(dev) => runtime.block_on(run::dev(*dev)),
         Verb::Function(function) => runtime.block_on(run::function(*function)),
+        Verb::Beside(beside) => run::failed(&beside::become_it(&beside)),
         Verb::Configuration => run::print(&program::configuration()),
     };
     // A thread that still blocks must not keep the process.

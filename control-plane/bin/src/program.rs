@@ -1,5 +1,7 @@
 //! The command line as a whole: what the library's verbs and the parts' options come together to.
 
+use std::ffi::OsString;
+
 use clap::{Args, Command, CommandFactory as _, Parser, Subcommand};
 use workmanager_control_plane::{cli, serve};
 use workmanager_core_domain::Limits;
@@ -26,6 +28,9 @@ pub(crate) enum Verb {
     /// Run a function process.
     #[command(hide = true)]
     Function(Box<Function>),
+    /// Become a program that ends when its parent does.
+    #[command(hide = true)]
+    Beside(Beside),
     /// Print every option as `docs/configuration.md` has it.
     #[command(hide = true)]
     Configuration,
@@ -37,6 +42,15 @@ pub(crate) struct Dev {
     pub(crate) args: cli::DevArgs,
     #[command(flatten)]
     pub(crate) options: serve::Options,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Beside {
+    /// The process whose child it is.
+    pub(crate) parent: u32,
+    /// The program and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub(crate) line: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -19,7 +19,7 @@ use workmanager_core_kit::{
 };
 
 use crate::{
-    assemble::{self, Store},
+    assemble::{self, Neighbours, Store},
     program::{self, Dev, Function, Serve},
 };
 
@@ -56,11 +56,12 @@ pub(crate) async fn serve(verb: Serve) -> Exit {
         args.profile.check(&options.platform.remote)?;
         logs(&options.operation, "info")?;
         let tasks = Tasks::new();
-        let open = |folder: &Folder| match args.profile {
+        let folder = options.data.open()?;
+        let store = match args.profile {
             Profile::Dapr | Profile::Knative => Store::dapr(&dapr, &options.data),
-            Profile::Embedded | Profile::Lambda => Store::embedded(folder, &options.data),
+            Profile::Embedded | Profile::Lambda => Store::embedded(&folder, &options.data),
         };
-        Ok::<_, BoxError>((up(&options, open, &tasks).await?, tasks))
+        Ok::<_, BoxError>((up(&options, folder, store, &tasks).await?, tasks))
     };
     // A sidecar that never comes must not keep the program from stopping.
     let up = tokio::select! {
@@ -83,17 +84,54 @@ pub(crate) async fn dev(verb: Dev) -> Exit {
         logs(&options.operation, "warn")?;
         let session = cli::Session::prepare(&args)?;
         let tasks = Tasks::new();
-        let up = up(&options, |folder| Store::embedded(folder, &options.data), &tasks).await?;
-        Ok::<_, BoxError>((session, up, tasks))
+        let folder = options.data.open()?;
+        let coded = |error: assemble::Error| Coded::new(error.code(), &error);
+        let mut neighbours = match args.dapr {
+            true => Some(assemble::neighbours(&folder, args.search_path.clone()).await.map_err(coded)?),
+            false => None,
+        };
+        let store = match &neighbours {
+            Some(neighbours) => Store::beside(neighbours, &options.data),
+            None => Store::embedded(&folder, &options.data),
+        };
+        let started = up(&options, folder, store, &tasks);
+        // A sidecar that cannot start is not waited for.
+        let up = tokio::select! {
+            up = started => up?,
+            error = ended(&mut neighbours) => return Err(coded(error).into()),
+        };
+        Ok::<_, BoxError>((session, up, tasks, neighbours))
     };
-    match up.await {
+    let up = tokio::select! {
+        up = up => up,
+        signalled = stop_signal() => return signalled.map_or_else(|error| failed(&error), |()| Exit::Success),
+    };
+    match up {
         Err(error) => failed(&*error),
-        Ok((session, up, tasks)) => {
+        Ok((session, up, tasks, mut neighbours)) => {
             let Up { running: Running { feed, http, readiness, .. }, store, _folder } = up;
             let ground = cli::Ground { http, feed };
             let work = session.run(ground, move || readiness.set(Stage::Ready), tasks.stopping());
-            until_stopped(async { work.await.map_err(Into::into) }, store, &options.operation, &tasks).await
+            let work = async {
+                tokio::select! {
+                    done = work => done.map_err(Into::into),
+                    error = ended(&mut neighbours) => Err(Coded::new(error.code(), &error).into()),
+                }
+            };
+            let exit = until_stopped(work, store, &options.operation, &tasks).await;
+            if let Some(neighbours) = neighbours {
+                neighbours.stop().await;
+            }
+            exit
         }
+    }
+}
+
+/// Ends when what was started beside has ended.
+async fn ended(neighbours: &mut Option<Neighbours>) -> assemble::Error {
+    match neighbours {
+        Some(neighbours) => neighbours.ended().await.into(),
+        None => std::future::pending().await,
     }
 }
 
@@ -114,12 +152,12 @@ pub(crate) async fn function(verb: Function) -> Exit {
 
 async fn up(
     options: &Options,
-    open: impl FnOnce(&Folder) -> Result<Store, assemble::Error>,
+    folder: Folder,
+    store: Result<Store, assemble::Error>,
     tasks: &Tasks,
 ) -> Result<Up, BoxError> {
     let metrics = telemetry::metrics(tasks)?;
-    let folder = options.data.open()?;
-    let store = open(&folder).map_err(|error| Coded::new(error.code(), &error))?;
+    let store = store.map_err(|error| Coded::new(error.code(), &error))?;
     let parts = serve::Parts {
         options: options.clone(),
         stores: store.stores(),

@@ -8,7 +8,7 @@ mod header;
 mod screen;
 mod watch;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use tokio_util::sync::CancellationToken;
 use workmanager_core_kit::Secret;
@@ -35,6 +35,12 @@ pub struct Args {
     /// Files with worker code; a worker that greets if there is none.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// On a Redis and a Dapr sidecar of its own, which it starts: `redis-server` and `daprd` on PATH.
+    #[arg(long)]
+    pub dapr: bool,
+    /// Where programs are looked for.
+    #[arg(long, env = "PATH", hide = true)]
+    pub search_path: Option<OsString>,
     /// A bearer token that this control plane lets in, if it wants one.
     #[arg(long, value_name = "TOKEN", env = "WORKMANAGER_TOKEN", hide_env_values = true)]
     pub token: Option<Secret<String>>,
