@@ -1,6 +1,7 @@
 //! A sidecar and a Redis of one test's own, on free ports and in a folder of their own.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
@@ -13,7 +14,10 @@ use std::{
 use async_trait::async_trait;
 use dapr::dapr::proto::{
     common::v1::{Etag, StateItem, StateOptions},
-    runtime::v1::{GetStateRequest, GetStateResponse, SaveStateRequest, dapr_client::DaprClient},
+    runtime::v1::{
+        GetMetadataRequest, GetStateRequest, GetStateResponse, PubsubSubscription, PubsubSubscriptionType,
+        SaveStateRequest, dapr_client::DaprClient,
+    },
 };
 use tempfile::TempDir;
 use workmanager_adapters_dapr::{Config, Dapr};
@@ -323,6 +327,14 @@ impl Fixture for Live {
 }
 
 impl Machine {
+    /// The topics whose streams the sidecar says it has.
+    pub(crate) async fn streams(&self) -> BTreeSet<String> {
+        let mut client = DaprClient::connect(format!("http://127.0.0.1:{}", self.grpc_port)).await.unwrap();
+        let said = client.get_metadata(GetMetadataRequest {}).await.unwrap().into_inner();
+        let is_stream = |one: &PubsubSubscription| one.r#type == PubsubSubscriptionType::Streaming as i32;
+        said.subscriptions.into_iter().filter(is_stream).map(|one| one.topic).collect()
+    }
+
     /// What the store has under a key: bytes and etag.
     pub(crate) async fn raw(&self, key: &str) -> GetStateResponse {
         let mut client = DaprClient::connect(format!("http://127.0.0.1:{}", self.grpc_port)).await.unwrap();
