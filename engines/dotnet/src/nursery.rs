@@ -31,7 +31,7 @@ const READY: Duration = Duration::from_secs(20);
 /// as long as the one that was taken needs for its first answer.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Bytes between two collections of a worker, in hexadecimal.
-const YOUNG: &str = "400000";
+const YOUNG: &str = "100000";
 /// The least that a runtime with its own objects can live with.
 const LEAST_HEAP: u64 = 24 << 20;
 
