@@ -59,7 +59,7 @@ use workmanager_core_domain::{
 };
 use workmanager_core_kit::Tasks;
 
-use crate::router::Router;
+use crate::{dedicated::Dedicated, router::Router};
 
 /// What the use cases work with.
 #[derive(Clone)]
@@ -72,6 +72,8 @@ pub struct Parts {
     pub bus: Arc<dyn Bus>,
     /// Where workers run.
     pub target: Arc<dyn Target>,
+    /// Services of single workers; without it every worker shares a function.
+    pub dedicated: Option<Dedicated>,
     /// The workers that are known here; filled by [`load`] before the router starts.
     pub roster: Arc<Roster>,
     /// Who takes events to them.

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod app;
 pub mod cli;
+pub mod dedicated;
 pub mod feed;
 pub mod grant;
 pub mod logs;

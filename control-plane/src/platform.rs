@@ -82,6 +82,11 @@ pub struct RemoteOptions {
     )]
     pub limit: Span,
 
+    /// Gives each worker with `isolation: dedicated` a Knative Service of its own, labelled with this name. Control
+    /// planes with different workers need different names. deploy/knative-dedicated has the rights for it.
+    #[arg(long, env = "WORKMANAGER_DEDICATED", value_name = "NAME", value_parser = label)]
+    pub dedicated: Option<String>,
+
     /// 64 hex digits under which code is opened to functions. Replicas share it, because a function may ask any
     /// of them for code. Chosen at each start when not given.
     #[arg(long, env = "WORKMANAGER_GRANT_KEY", value_name = "HEX", hide_env_values = true)]
@@ -94,6 +99,15 @@ const SHORTEST: Span = Span(Duration::from_secs(90));
 fn limit(text: &str) -> Result<Span, String> {
     let span: Span = text.parse().map_err(|error: InvalidUnit| error.to_string())?;
     if span < SHORTEST { Err(format!("must be at least {SHORTEST}")) } else { Ok(span) }
+}
+
+/// What Kubernetes takes as the value of a label.
+fn label(text: &str) -> Result<String, String> {
+    let is_inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let ends_well =
+        text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.ends_with(|c: char| c.is_ascii_alphanumeric());
+    let is_label = text.len() <= 63 && ends_well && text.chars().all(is_inner);
+    is_label.then(|| text.to_owned()).ok_or_else(|| "must have 1 to 63 letters, digits, `-`, `_` and `.`".to_owned())
 }
 
 /// The function process could not be prepared.

@@ -19,7 +19,7 @@ use tracing::info;
 use workmanager_core_delivery::{Roster, Settings, Target};
 use workmanager_core_domain::{
     ErrorKind,
-    ports::{Blobs, Bus, Clock, Ids, Records},
+    ports::{Blobs, Bus, Clock, Ids, Records, Services},
 };
 use workmanager_core_kit::{
     OnError, SystemClock, Tasks, UuidV7,
@@ -29,6 +29,7 @@ use workmanager_core_kit::{
 use crate::{
     api::{self, Api, Front, Readiness, Stage},
     app::{self, App},
+    dedicated::Dedicated,
     feed::Feed,
     grant::Grants,
     platform,
@@ -56,6 +57,8 @@ pub struct Parts {
     pub options: Options,
     /// Where everything is kept.
     pub stores: Stores,
+    /// Makes services of single workers, where that is asked for.
+    pub services: Option<Arc<dyn Services>>,
     /// Where the function's socket and cache, and the file that says where it listens, are.
     pub folder: PathBuf,
     /// Renders the metrics.
@@ -123,7 +126,8 @@ pub struct Running {
 /// # Errors
 /// See [`Error`]. What had been started stops with the tasks.
 pub async fn start(parts: Parts) -> Result<Running, Error> {
-    let Parts { options: Options { api: options, platform, operation, .. }, stores, folder, metrics, tasks } = parts;
+    let Parts { options, stores, services, folder, metrics, tasks } = parts;
+    let Options { api: options, platform, operation, .. } = options;
     let (gate, grace) = (options.gate()?, operation.grace.0);
     let listeners = options.listen().await?;
     let address = |listener: &TcpListener| listener.local_addr().map_err(|error| Error::System("the port", error));
@@ -154,10 +158,10 @@ pub async fn start(parts: Parts) -> Result<Running, Error> {
         Arc::new(platform::Local::new(local, clock.clone())?)
     } else {
         let platform::RemoteOptions { urls, limit, .. } = &platform.remote;
-        Arc::new(platform::Remote::new(urls, *limit, grants.clone(), clock.clone()))
+        Arc::new(platform::Remote::new(urls, *limit, grants.clone(), clock.clone()).with(services.clone()))
     };
     let blobs = stores.blobs.clone();
-    let app = application(stores, target, feed.clone(), (clock.clone(), ids), tasks.clone()).await?;
+    let app = application(stores, (target, services), feed.clone(), (clock.clone(), ids), tasks.clone()).await?;
 
     let readiness = Readiness::default();
     let rest = api::rest::router(Api { app: app.clone(), gate, readiness: readiness.clone(), metrics });
@@ -173,7 +177,7 @@ pub async fn start(parts: Parts) -> Result<Running, Error> {
 /// Definitions first, then the router that acts on them, then the use cases over both.
 async fn application(
     stores: Stores,
-    target: Arc<dyn Target>,
+    (target, services): (Arc<dyn Target>, Option<Arc<dyn Services>>),
     feed: Feed,
     (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>),
     tasks: Tasks,
@@ -204,9 +208,14 @@ async fn application(
     let router = Router::start(parts, settings, &tasks);
     let settings = app::Settings::default();
     let (with, running) = (router.clone(), tasks.clone());
-    let app = App::new(app::Parts { records, blobs, bus, target, roster, router, clock, ids, tasks, settings });
+    let dedicated = services.map(Dedicated::new);
+    let parts = app::Parts { records, blobs, bus, target, dedicated, roster, router, clock, ids, tasks, settings };
+    let app = App::new(parts);
     app.keep_house();
     app.keep_artefacts();
+    if let Some(dedicated) = app.parts().dedicated.clone() {
+        running.spawn_infallible(dedicated.keep(app.clone()));
+    }
     if let Some(membership) = membership {
         running.spawn_infallible(replicas::follow(app.clone()));
         running.spawn_infallible(replicas::hand_on(with.clone(), running.clone()));

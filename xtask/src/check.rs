@@ -22,16 +22,27 @@ pub(crate) fn run(tools: &Tools) -> anyhow::Result<()> {
 /// This very program's path is not known.
 pub(crate) fn steps(tools: &Tools) -> anyhow::Result<Vec<Step>> {
     let step = |name, command, next| Step { name, command, next };
-    let mut rustdoc = cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--locked"]);
+    let mut rustdoc = cargo(&["doc", "--quiet", "--workspace", "--all-features", "--no-deps", "--locked"]);
     rustdoc.env("RUSTDOCFLAGS", "-D warnings");
     let generated = xtask(&["generate", "--check"])?;
-    let lints = ["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    // Everything, also what a build leaves out unless it is told otherwise.
+    let lints = cargo(&[
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]);
     let mut rules = cargo(&["test", "--quiet", "--package", "workmanager-tests-architecture", "--locked"]);
     // A rule says where it is broken; where it was asked is of no interest.
     rules.env("RUST_BACKTRACE", "0");
     let mut steps = vec![
         step("formatting", cargo(&["fmt", "--all", "--check"]), "run `cargo fmt --all`"),
-        step("lints", cargo(&lints), "repair what clippy names; a rule is broken only with `#[expect(…, reason = …)]`"),
+        step("lints", lints, "repair what clippy names; a rule is broken only with `#[expect(…, reason = …)]`"),
         step("documentation", rustdoc, "repair the doc comments that rustdoc names"),
         step("house rules", rules, "each line above says file, line and what to do"),
         step("generated files", generated, "run `cargo xtask generate` and commit what it wrote"),

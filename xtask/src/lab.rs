@@ -43,8 +43,9 @@ pub(crate) fn run(tools: &Tools, verb: Verb) -> anyhow::Result<()> {
 fn up(tools: &Tools) -> anyhow::Result<()> {
     tools.containers()?;
     let programs = Programs::new(tools.cluster(Set::Whole)?);
-    let built =
-        cargo(&["build", "--release", "--locked", "-p", "workmanager", "-p", "workmanager-function"]).status()?;
+    let mut build = cargo(&["build", "--release", "--locked", "-p", "workmanager", "-p", "workmanager-function"]);
+    // As images have it.
+    let built = build.args(["--features", "workmanager/kubernetes"]).status()?;
     anyhow::ensure!(built.success(), "the programs do not build");
     let target = target()?;
     let start = Instant::now();

@@ -78,7 +78,7 @@ fn checks(tools: &Tools) -> anyhow::Result<()> {
 
 /// Runs cargo's tests, passes on what they write, and counts.
 fn tests(tools: &Tools, options: &Options) -> anyhow::Result<(Tally, bool)> {
-    let mut command = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    let mut command = cargo(&["test", "--workspace", "--all-features", "--locked", "--no-fail-fast"]);
     let needed = [
         ("WORKMANAGER_TEST_DAPRD", tools.daprd()),
         ("WORKMANAGER_TEST_REDIS", tools.redis()),

@@ -6,13 +6,16 @@ pub(crate) use workmanager_adapters_dapr::Local as Neighbours;
 pub(crate) use workmanager_adapters_dapr::Options as DaprOptions;
 use workmanager_adapters_dapr::{self as dapr, Dapr};
 use workmanager_adapters_embedded::{self as embedded, Config, Location};
+#[cfg(feature = "kubernetes")]
+use workmanager_adapters_kubernetes::{self as kubernetes, Knative, SharedFunction};
 use workmanager_control_plane::{
     cli::DotnetPlaces,
+    platform::RemoteOptions,
     serve::{Data, Folder, Stores},
 };
 use workmanager_core_domain::{
     EngineInfo,
-    ports::{Blobs, Bus, Records},
+    ports::{Blobs, Bus, Records, Services},
 };
 use workmanager_core_kit::{SystemClock, Tasks};
 use workmanager_engines_dotnet::{self as dotnet, Dotnet, Way};
@@ -123,6 +126,38 @@ pub(crate) async fn neighbours(folder: &Folder, path: Option<OsString>) -> Resul
     let me = std::env::current_exe().map_err(failed)?;
     let launcher = [me.into(), "beside".into(), std::process::id().to_string().into()].into();
     Ok(Neighbours::start(dapr::Places { path, folder: folder.path().join("dapr"), launcher }).await?)
+}
+
+/// Nobody makes services of single workers, and somebody shall.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoServices {
+    /// The cluster's.
+    #[cfg(feature = "kubernetes")]
+    #[error(transparent)]
+    Cluster(#[from] kubernetes::NoCluster),
+    /// An address that is no service's.
+    #[cfg(feature = "kubernetes")]
+    #[error("--function-url: {0}")]
+    Function(#[from] kubernetes::InvalidFunction),
+    /// It was left out.
+    #[cfg(not(feature = "kubernetes"))]
+    #[error("--dedicated needs a program that was built with the feature `kubernetes`, as images are")]
+    NotBuiltIn,
+}
+
+/// Who makes services of single workers, if that is asked for.
+#[cfg(feature = "kubernetes")]
+pub(crate) fn services(options: &RemoteOptions) -> Result<Option<Arc<dyn Services>>, NoServices> {
+    let Some(owner) = &options.dedicated else { return Ok(None) };
+    let functions = options.urls.iter().map(|url| SharedFunction::new(url.mime_type, &url.authority));
+    let functions = functions.collect::<Result<_, _>>()?;
+    Ok(Some(Arc::new(Knative::new(kubernetes::in_cluster()?, owner, functions)?)))
+}
+
+/// Who makes services of single workers: nobody here.
+#[cfg(not(feature = "kubernetes"))]
+pub(crate) fn services(options: &RemoteOptions) -> Result<Option<Arc<dyn Services>>, NoServices> {
+    if options.dedicated.is_some() { Err(NoServices::NotBuiltIn) } else { Ok(None) }
 }
 
 /// Every engine that a function of this program has.

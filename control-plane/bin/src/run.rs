@@ -158,9 +158,12 @@ async fn up(
 ) -> Result<Up, BoxError> {
     let metrics = telemetry::metrics(tasks)?;
     let store = store.map_err(|error| Coded::new(error.code(), &error))?;
+    let services = assemble::services(&options.platform.remote);
+    let services = services.map_err(|error| Coded::new("cluster-unusable", &error))?;
     let parts = serve::Parts {
         options: options.clone(),
         stores: store.stores(),
+        services,
         folder: folder.path().to_owned(),
         metrics: Arc::new(move || metrics.render()),
         tasks: tasks.clone(),

@@ -142,12 +142,9 @@ pub(super) fn ordering(text: String, problems: &mut Problems) -> Option<Ordering
 pub(super) fn isolation(text: Option<&str>, problems: &mut Problems) -> Isolation {
     match text {
         None | Some("shared") => Isolation::Shared,
-        Some("dedicated") => {
-            problems.push("/isolation", "`dedicated` is not available here, only `shared`");
-            Isolation::Dedicated
-        }
+        Some("dedicated") => Isolation::Dedicated,
         Some(other) => {
-            problems.push("/isolation", format!("must be `shared`, not `{other}`"));
+            problems.push("/isolation", format!("must be `shared` or `dedicated`, not `{other}`"));
             Isolation::Shared
         }
     }

@@ -8,12 +8,12 @@ use workmanager_core_domain::{
     Digest, Version, Worker, WorkerId,
     ports::{Expect, Revision, StoreError},
     version::VersionStatus,
-    worker::Desired,
+    worker::{Desired, Isolation},
 };
 use workmanager_core_kit::field::WORKER_NAME;
 
 use super::{
-    App, Definition, Error, View,
+    App, Definition, Error, Problems, View,
     store::{self, Stored, is_conflict},
     version::{self, Prepared, WAITS, manifest_of},
 };
@@ -31,6 +31,10 @@ impl App {
         wait: Option<Duration>,
     ) -> Result<View, Error> {
         let wait = self.wait(wait)?;
+        if definition.isolation == Isolation::Dedicated && self.parts.dedicated.is_none() {
+            let reason = "`dedicated` is not available here, only `shared`";
+            return Err(Error::Invalid(Problems::one("/isolation", reason)));
+        }
         let app = self.clone();
         self.to_the_end(async move {
             let member = match id {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use tracing::{info, warn};
-use workmanager_core_domain::{EngineInfo, MimeType, Topic, Worker, WorkerId, worker::Desired};
+use workmanager_core_domain::{
+    EngineInfo, MimeType, Topic, Worker, WorkerId, document::Document as _, ports::Key, worker::Desired,
+};
 use workmanager_core_kit::chain;
 
 use super::{
@@ -96,6 +98,15 @@ impl App {
         let _writing = self.lock(id).await;
         self.know(id, store::get(&*self.parts.records, &id.to_string()).await?);
         Ok(())
+    }
+
+    /// Whether the store has something under this id, whatever is known of it here.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn has_record(&self, id: WorkerId) -> Result<bool, Error> {
+        let key = Key::new(Worker::COLLECTION, id.to_string());
+        Ok(self.parts.records.get(&key).await?.is_some())
     }
 
     fn ids(&self) -> Vec<WorkerId> {

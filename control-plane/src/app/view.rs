@@ -5,7 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tracing::warn;
 use workmanager_core_delivery::{Member, Reach};
-use workmanager_core_domain::{Digest, Timestamp, Worker, ports::Revision, units::Span, worker::Desired};
+use workmanager_core_domain::{
+    Digest, Timestamp, Worker,
+    ports::{Revision, ServiceState},
+    units::Span,
+    worker::{Desired, Isolation},
+};
 
 use super::{App, quarantine};
 use crate::router::{IntakeState, TopicState};
@@ -120,6 +125,18 @@ impl App {
                     return told(Loading, Some(format!("topic `{topic}` is being opened")), since);
                 }
             }
+        }
+        if worker.isolation == Isolation::Dedicated {
+            let Some(dedicated) = &self.parts.dedicated else {
+                let message = "it has no service of its own: this control plane runs without --dedicated";
+                return told(Failed, Some(message.to_owned()), worker.updated_at);
+            };
+            let (state, since) = dedicated.of(worker);
+            return match state {
+                ServiceState::Ready => told(Ready, None, since),
+                ServiceState::Starting { message } => told(Loading, Some(message), since),
+                ServiceState::Failed { message } => told(Failed, Some(message), since),
+            };
         }
         match self.parts.target.reach(worker.mime_type) {
             Reach::Warm | Reach::Unknown => told(Ready, None, worker.updated_at),

@@ -37,6 +37,10 @@ impl Profile {
     /// The profile is not built in, or needs more options.
     pub fn check(self, functions: &RemoteOptions) -> Result<(), Error> {
         match self {
+            Self::Embedded | Self::Dapr | Self::Lambda if functions.dedicated.is_some() => {
+                let hint = "use --profile knative, or leave out --dedicated";
+                Err(Error::input("only Knative has services of single workers".to_owned(), hint))
+            }
             Self::Embedded | Self::Dapr => Ok(()),
             Self::Knative if functions.urls.is_empty() => {
                 let hint = "say where each kind of code runs, as in --function-url text/x-python=http://HOST";
@@ -68,6 +72,7 @@ mod tests {
             urls: urls.iter().map(|url| url.parse().unwrap()).collect(),
             limit: Span(Duration::from_secs(600)),
             grant_key: key.map(|key| key.parse().unwrap()),
+            dedicated: None,
         }
     }
 
@@ -77,6 +82,18 @@ mod tests {
         assert!(Profile::Embedded.check(&none).is_ok() && Profile::Dapr.check(&none).is_ok());
         let error = Profile::Lambda.check(&none).unwrap_err();
         assert!(error.to_string().contains("not built into") && error.hint().is_some());
+    }
+
+    #[test]
+    fn only_knative_has_services_of_single_workers() {
+        let asked = || {
+            let functions = functions(&["text/x-python=http://python.functions"], Some(&"0a".repeat(32)));
+            RemoteOptions { dedicated: Some("one".to_owned()), ..functions }
+        };
+        for profile in [Profile::Embedded, Profile::Dapr, Profile::Lambda] {
+            assert!(profile.check(&asked()).unwrap_err().hint().unwrap().contains("--dedicated"), "{profile:?}");
+        }
+        assert!(Profile::Knative.check(&asked()).is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The remote target: functions that somebody else runs and scales, one for each kind of code.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -14,7 +14,12 @@ use hyper_util::{
 use tokio::time::timeout;
 use workmanager_core_delivery::{Candidate, Reach, Target, TargetError, Verdict};
 use workmanager_core_domain::{
-    EngineInfo, MimeType, Outcome, WorkerId, attempt::Attempt, outcome::Report, ports::Clock, units::Span,
+    EngineInfo, MimeType, Outcome, Worker, WorkerId,
+    attempt::Attempt,
+    outcome::Report,
+    ports::{Clock, Services},
+    units::Span,
+    worker::Isolation,
 };
 use workmanager_core_frames::{CONTRACT_HEADER, FrameError, OUTCOME_HEADER};
 use workmanager_core_kit::chain;
@@ -46,6 +51,8 @@ const SHOWN: usize = 200;
 pub struct Remote {
     client: Client<HttpConnector, Body>,
     places: BTreeMap<MimeType, Place>,
+    /// Knows where a worker is that shares none of these.
+    services: Option<Arc<dyn Services>>,
     /// What the platform lets a worker take.
     longest: Duration,
     budget: Budget,
@@ -66,7 +73,34 @@ impl Remote {
         builder.retry_canceled_requests(true);
         let places = urls.iter().map(|url| (url.mime_type, Place::at(&url.authority))).collect();
         let longest = limit.0.saturating_sub(WAIT);
-        Self { client: builder.build(connector), places, longest, budget: Budget::default(), grants, clock }
+        Self {
+            client: builder.build(connector),
+            places,
+            services: None,
+            longest,
+            budget: Budget::default(),
+            grants,
+            clock,
+        }
+    }
+
+    /// And services of single workers.
+    #[must_use]
+    pub fn with(self, services: Option<Arc<dyn Services>>) -> Self {
+        Self { services, ..self }
+    }
+
+    /// Where a worker runs, or why nowhere.
+    fn place(&self, worker: &Worker) -> Result<Cow<'_, Place>, String> {
+        let nowhere = || format!("no --function-url says where {} runs", worker.mime_type);
+        match (worker.isolation, &self.services) {
+            (Isolation::Shared, _) => self.places.get(&worker.mime_type).map(Cow::Borrowed).ok_or_else(nowhere),
+            (Isolation::Dedicated, Some(services)) => {
+                let own = services.authority(worker).map(|authority| Cow::Owned(Place::at(&authority)));
+                own.ok_or_else(nowhere)
+            }
+            (Isolation::Dedicated, None) => Err("it has no service of its own: --dedicated is not set".to_owned()),
+        }
     }
 
     /// The function's own answer, or what was seen instead.
@@ -105,13 +139,13 @@ impl Remote {
     }
 
     async fn run(&self, attempt: &Attempt, time: Duration) -> Answer {
-        let Some(place) = self.places.get(&attempt.worker.mime_type) else {
-            let message = format!("no --function-url says where {} runs", attempt.worker.mime_type);
-            return Answer::without_logs(Outcome::Overloaded { message });
+        let place = match self.place(&attempt.worker) {
+            Ok(place) => place,
+            Err(message) => return Answer::without_logs(Outcome::Overloaded { message }),
         };
         let request = || {
             let grant = self.grants.issue(attempt.worker.id, &attempt.digest, self.clock.now());
-            request::attempt(place, attempt, time, grant)
+            request::attempt(&place, attempt, time, grant)
         };
         match self.ask(attempt.worker.id, request).await {
             Ok(response) => answer::read(response, attempt, self.clock.now()).await,

@@ -139,6 +139,7 @@ impl<S: Ports> Harness<S> {
             blobs: store.clone(),
             bus: store.clone(),
             target: target.clone(),
+            dedicated: None,
             roster,
             router: router::Router::start(parts, deliveries, &tasks),
             clock: clock.clone(),

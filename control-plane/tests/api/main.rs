@@ -9,6 +9,7 @@ mod change;
 mod code;
 mod create;
 mod damage;
+mod dedicated;
 mod documents;
 mod faults;
 mod gate;

@@ -9,6 +9,7 @@ mod blobs;
 mod bus;
 mod clock;
 mod records;
+mod services;
 
 pub use blobs::Blobs;
 pub use bus::{
@@ -17,3 +18,4 @@ pub use bus::{
 };
 pub use clock::{Clock, Ids};
 pub use records::{Collection, Expect, Key, Page, Record, Records, Revision, StoreError};
+pub use services::{OwnService, ServiceError, ServiceState, Services};

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
-    os::unix::process::CommandExt as _,
+    os::{fd::AsFd as _, unix::process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Mutex,
@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// The node's own address, on a bridge that nothing else is on.
 pub(crate) const ADDRESS: &str = "10.77.0.1";
@@ -125,6 +126,15 @@ impl Node {
         command.args(["--target", &self.first.to_string(), "--net", "--mount", "--pid", "--wdns=/", "--"]).arg(program);
         command.stdin(Stdio::null());
         command
+    }
+
+    /// From now on the network of this thread is the node's.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn enter(&self) -> anyhow::Result<()> {
+        let network = File::open(format!("/proc/{}/ns/net", self.first))?;
+        Ok(move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?)
     }
 
     /// Starts a program that runs as long as the node does. What it writes goes to `log/NAME.log`.

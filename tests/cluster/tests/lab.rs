@@ -12,6 +12,7 @@ use std::{
 };
 
 use scene::{Lab, PATIENCE};
+use serde_json::{Value, json};
 
 const ECHO: &str = "def Process(event):\n    return {'type': 'done', 'data': event['data']}\n";
 /// Full rounds of a measured number.
@@ -133,4 +134,79 @@ fn nothing_is_lost_while_pods_routers_and_sidecars_die_and_images_change() {
         (open == 0).then_some(()).ok_or_else(|| format!("{open} are open"))
     });
     lab.remove();
+}
+
+/// Answers with the name of its pod.
+const WHERE: &str = "import os\ndef Process(event):\n    return {'type': 'done', 'data': os.uname().nodename}\n";
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask lab test"]
+fn a_worker_with_a_service_of_its_own_is_ready_limited_and_removed_and_one_that_cannot_start_says_why() {
+    let lab = Lab::find();
+    lab.install();
+    let start = Instant::now();
+    let limits = json!({ "memory": "300MiB", "concurrency": 2, "timeout": "20s" });
+    let worker = lab.dedicated("own", WHERE, &limits);
+    let own = format!("worker-{}", worker["id"].as_str().unwrap());
+    lab.observed("own", "Ready", "");
+    eprintln!("K5 ready {:.1} s after it was asked for", start.elapsed().as_secs_f64());
+    // 64 MiB asked for in the lab, and for each of two 300 and the 24 that the pool has above 256.
+    let expected = (64 + 2 * (300 + 24)) << 20;
+    let limited = lab.eventually("the kernel holds its limit", PATIENCE, || {
+        let found: Vec<_> = lab.processes("/usr/local/bin/workmanager-function");
+        let limits: Vec<_> = found.into_iter().filter_map(|pid| lab.memory_limit(pid)).collect();
+        limits.contains(&expected).then_some(limits.len()).ok_or_else(|| format!("{limits:?}, not {expected}"))
+    });
+    assert!(limited >= 1);
+    lab.publish("own", "own-1");
+    let pod = lab.reply_to("own-1")["data"].as_str().unwrap().to_owned();
+    assert!(pod.starts_with(&own), "it ran in {pod}");
+
+    let changed = json!({ "limits": { "concurrency": 3 } });
+    assert_eq!(lab.call("PATCH", "/v1/workers/own", &changed).0, 200);
+    lab.eventually("its new limit is applied", PATIENCE, || {
+        let service = lab.object("ksvc", &own).ok_or("it is not there")?;
+        let spec = &service["spec"]["template"]["spec"];
+        (spec["containerConcurrency"] == 3).then_some(()).ok_or_else(|| spec.to_string())
+    });
+    lab.observed("own", "Ready", "");
+    let start = Instant::now();
+    assert_eq!(lab.call("DELETE", "/v1/workers/own", &Value::Null).0, 204);
+    lab.wait_until_gone(&own);
+    eprintln!("K5 gone {:.1} s after the delete", start.elapsed().as_secs_f64());
+    those_that_cannot_start_say_why(&lab);
+    lab.remove();
+}
+
+/// The shared service goes on with what it was; a new one with its new shape does not begin.
+fn those_that_cannot_start_say_why(lab: &Lab) {
+    let container = "/spec/template/spec/containers/0";
+    let deadline = "/spec/template/metadata/annotations/serving.knative.dev~1progress-deadline";
+    let good = lab.object("ksvc", "function-python").unwrap();
+    for (name, at, bad, says) in [
+        ("no-image", "image", json!("dev.local/none:lab"), "dev.local/none:lab"),
+        ("crashes", "args", json!(["--no-such-option"]), "--no-such-option"),
+        ("too-large", "resources/requests/memory", json!("2Ti"), "Insufficient memory"),
+    ] {
+        let path = format!("{container}/{at}");
+        let mut patch = vec![
+            json!({ "op": "replace", "path": deadline, "value": "20s" }),
+            json!({ "op": "replace", "path": path, "value": bad }),
+        ];
+        if name == "too-large" {
+            let limits = format!("{container}/resources/limits/memory");
+            patch.push(json!({ "op": "replace", "path": limits, "value": "2Ti" }));
+        }
+        lab.change_function(&Value::Array(patch));
+        lab.dedicated(name, ECHO, &json!({}));
+        let start = Instant::now();
+        let message = lab.observed(name, "Failed", says);
+        eprintln!("K5 {name}: Failed after {:.1} s: {message}", start.elapsed().as_secs_f64());
+        assert_eq!(lab.call("DELETE", &format!("/v1/workers/{name}"), &Value::Null).0, 204);
+        let back = good.pointer(&path).unwrap();
+        let patch = json!([{ "op": "replace", "path": path, "value": back },
+                           { "op": "replace", "path": format!("{container}/resources"),
+                             "value": good.pointer(&format!("{container}/resources")).unwrap() }]);
+        lab.change_function(&patch);
+    }
 }

@@ -176,6 +176,7 @@ async fn application(tasks: &Tasks) -> App {
         blobs: store.clone(),
         bus: store,
         target,
+        dedicated: None,
         roster,
         router: Router::start(parts, workmanager_core_delivery::Settings::default(), tasks),
         clock,

@@ -18,7 +18,6 @@ const TOKEN: &str = "wm_lab";
 const FUNCTION: &str = "function-python.workmanager.svc.cluster.local";
 const PODS: &str = "serving.knative.dev/service=function-python";
 /// Long, because everything on the machine may be held up for minutes.
-/// Long, because everything on the machine may be held up for minutes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The API of the router, and what stands around it.
@@ -129,12 +128,77 @@ impl Lab {
     pub(crate) fn worker(&self, name: &str, topic: &str, source: &str) -> Value {
         let content = base64(source);
         let limits = json!({"concurrency": 4});
-        let body = json!({
+        self.create(&json!({
             "name": name, "topic": topic, "codeSource": {"content": content}, "limits": limits, "start": true,
-        });
-        let (status, worker) = self.call("POST", "/v1/workers", &body);
+        }))
+    }
+
+    /// A started worker with a service of its own, on a topic of its name.
+    pub(crate) fn dedicated(&self, name: &str, source: &str, limits: &Value) -> Value {
+        let content = base64(source);
+        self.create(&json!({
+            "name": name, "topic": name, "codeSource": {"content": content}, "limits": limits, "start": true,
+            "isolation": "dedicated",
+        }))
+    }
+
+    fn create(&self, body: &Value) -> Value {
+        let (status, worker) = self.call("POST", "/v1/workers", body);
         assert_eq!(status, 201, "{worker}");
         worker
+    }
+
+    /// Waits until this is true of a worker; gives the words for it.
+    pub(crate) fn observed(&self, name: &str, state: &str, says: &str) -> String {
+        self.eventually(&format!("worker {name} is {state}"), PATIENCE, || {
+            let observed = self.call("GET", &format!("/v1/workers/{name}"), &Value::Null).1["observed"].clone();
+            let message = observed["message"].as_str().unwrap_or_default();
+            let holds = observed["state"] == state && message.contains(says);
+            holds.then(|| message.to_owned()).ok_or_else(|| observed.to_string())
+        })
+    }
+
+    /// An object of the namespace, if it is there.
+    pub(crate) fn object(&self, kind: &str, name: &str) -> Option<Value> {
+        let text = self.kubectl().run(&["-n", "workmanager", "get", kind, name, "-o", "json"]).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Changes the shared service by a JSON patch.
+    pub(crate) fn change_function(&self, patch: &Value) {
+        self.run(&["patch", "ksvc", "function-python", "--type=json", "-p", &patch.to_string()]);
+    }
+
+    /// Waits until nothing of a service is left, pods included.
+    pub(crate) fn wait_until_gone(&self, service: &str) {
+        self.eventually(&format!("{service} is gone"), PATIENCE, || {
+            let pods = self.pods(&format!("serving.knative.dev/service={service}"))?;
+            let is_gone = pods.is_empty() && self.object("ksvc", service).is_none();
+            is_gone.then_some(()).ok_or_else(|| pods.join(", "))
+        });
+    }
+
+    /// The reply to an event.
+    pub(crate) fn reply_to(&self, cause: &str) -> Value {
+        self.reply(cause);
+        self.replies().into_iter().find(|reply| reply["causationid"] == cause).unwrap()
+    }
+
+    /// The most memory that the container of a process may have, as the kernel holds it.
+    pub(crate) fn memory_limit(&self, pid: u32) -> Option<u64> {
+        let cgroups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let of = |controller: &str| {
+            cgroups.lines().find_map(|line| {
+                let (_, rest) = line.split_once(':')?;
+                let (name, path) = rest.split_once(':')?;
+                (name == controller).then(|| path.to_owned())
+            })
+        };
+        let (file, path) = match of("memory") {
+            Some(path) => ("memory.limit_in_bytes", format!("/sys/fs/cgroup/memory{path}")),
+            None => ("memory.max", format!("/sys/fs/cgroup{}", of("")?)),
+        };
+        std::fs::read_to_string(Path::new(&path).join(file)).ok()?.trim().parse().ok()
     }
 
     /// Publishes by Dapr, from another pod's sidecar. When it was accepted may be told twice, never not at all.

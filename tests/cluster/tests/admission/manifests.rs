@@ -1,15 +1,13 @@
 //! Everything in `deploy` passes a real API server and Knative's own admission, and what is altered does not.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails is a test that fails")]
-
 use serde_json::{Value, json};
-use workmanager_tests_cluster::{Api, Kubectl, Life, Node, Programs, Tier, admission};
-use workmanager_tests_e2e::{doc_blocks::root, skip, tool};
+
+use crate::cluster::Cluster;
 
 const DRY: [&str; 5] = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
 
-/// Folders with a `kustomization.yaml` that a reader applies.
-const FOLDERS: [&str; 3] = ["deploy/dapr", "deploy/knative", "deploy/knative-dotnet"];
+/// Folders with a `kustomization.yaml` that a reader applies; the last adds `deploy/knative-dedicated`.
+const FOLDERS: [&str; 4] = ["deploy/dapr", "deploy/knative", "deploy/knative-dotnet", "tests/cluster/files/lab"];
 
 /// A change to one rendered object, and what must be said about it.
 struct Altered {
@@ -87,40 +85,6 @@ fn altered() -> Vec<Altered> {
         of("NetworkPolicy", "functions", "/spec/egress/0/to/0/ipBlock/cidr", json!("everywhere"), "everywhere"),
         of("Configuration", "workmanager", "/spec/accessControl/defaultAction", json!(7), "must be of type string"),
     ]
-}
-
-struct Cluster {
-    node: Node,
-    programs: Programs,
-    _folder: tempfile::TempDir,
-}
-
-impl Cluster {
-    /// `None`, with a loud word, where it cannot be.
-    fn start() -> Option<Self> {
-        let programs = Programs::new(tool("kube-apiserver", "WORKMANAGER_TEST_CLUSTER")?);
-        let folder = tempfile::tempdir().unwrap();
-        let node = match Node::start(folder.path(), Life::Ours) {
-            Ok(node) => node,
-            Err(error) => {
-                skip("a node of its own", &format!("{error:#}"));
-                return None;
-            }
-        };
-        Api::start(&node, &programs, Tier::Admission).unwrap();
-        admission(&node, &programs).unwrap();
-        Some(Self { node, programs, _folder: folder })
-    }
-
-    fn kubectl(&self) -> Kubectl<'_> {
-        Kubectl::new(&self.node, &self.programs)
-    }
-
-    fn rendered(&self, folder: &str) -> Vec<Value> {
-        let text = self.kubectl().render(&root().join(folder)).unwrap();
-        let documents = serde_norway::Deserializer::from_str(&text);
-        documents.map(|document| serde::Deserialize::deserialize(document).unwrap()).collect()
-    }
 }
 
 /// Puts a value where a pointer points; what is on the way is made.
