@@ -308,7 +308,8 @@ impl Lab {
 
     /// Every function pod, at once and without a word.
     pub(crate) fn kill_functions(&self) {
-        self.run(&["delete", "pods", "-l", PODS, "--grace-period=0", "--force", "--wait=false"]);
+        let all = "app.kubernetes.io/name=function";
+        self.run(&["delete", "pods", "-l", all, "--grace-period=0", "--force", "--wait=false"]);
     }
 
     /// One of the routers.
