@@ -175,8 +175,9 @@ fn a_worker_with_a_service_of_its_own_is_ready_limited_and_removed_and_one_that_
     lab.wait_until_gone(&own);
     eprintln!("K5 gone {:.1} s after the delete", start.elapsed().as_secs_f64());
     those_that_cannot_start_say_why(&lab);
-    // One that crashes all the time has its whole ten minutes to stop, and holds the namespace up.
+    // A pod that is stopping has ten minutes for it, and while there is one the namespace waits.
     lab.kill_functions();
+    lab.wait_for_zero();
     lab.remove();
 }
 
