@@ -131,7 +131,13 @@ fn at_the_start() -> Vec<&'static str> {
     ];
     let mut codes: Vec<_> = options.iter().map(InvalidOptions::code).collect();
     codes.extend(stores.iter().map(Embedded::code));
-    codes.extend(["cluster-unusable", "database-unreadable", "function-unavailable", "sidecar-not-started", "sidecar-unusable"]);
+    codes.extend([
+        "cluster-unusable",
+        "database-unreadable",
+        "function-unavailable",
+        "sidecar-not-started",
+        "sidecar-unusable",
+    ]);
     codes.push("system");
     codes
 }
