@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use workmanager_tests_e2e::{Answer, Dotnet, Server, base64, command_line, descendants, eventually, is_alive};
 
 /// Until the next event is answered, after whatever happened before.
-const RECOVERED: Duration = Duration::from_secs(10);
+const RECOVERED: Duration = Duration::from_secs(30);
 
 struct Scene {
     server: Server,
@@ -17,7 +17,7 @@ struct Scene {
 impl Scene {
     /// What `hostile` does is `act`, statements of C#; an event with the data `"good"` it answers.
     fn of(act: &str) -> Option<Self> {
-        Self::limited(act, &json!({ "timeout": "2s" }))
+        Self::limited(act, &json!({ "timeout": "30s" }))
     }
 
     fn limited(act: &str, limits: &Value) -> Option<Self> {
@@ -98,7 +98,7 @@ class Worker
 
 #[test]
 fn an_infinite_loop_is_ended_at_the_time_limit() {
-    let Some(scene) = Scene::of("while (true) { }") else { return };
+    let Some(scene) = Scene::limited("while (true) { }", &json!({ "timeout": "2s" })) else { return };
     scene.fails("timed-out", "the worker did not answer within 2s");
 }
 
@@ -130,7 +130,7 @@ fn an_exception_of_a_task_that_nobody_awaits_does_no_harm() {
 
 #[test]
 fn an_exception_that_leaves_an_async_void_is_the_end_of_its_own_process() {
-    let Some(scene) = Scene::of("Elsewhere(); Thread.Sleep(1500);") else { return };
+    let Some(scene) = Scene::of("Elsewhere(); Thread.Sleep(25000);") else { return };
     scene.fails("engine-lost", "SIGABRT");
 }
 
@@ -160,7 +160,7 @@ fn threads_without_end_are_the_end_of_their_own_process() {
 #[test]
 fn a_finalizer_that_throws_is_the_end_of_its_own_process() {
     let act =
-        "for (var n = 0; n < 100; n++) new Bomb(); GC.Collect(); GC.WaitForPendingFinalizers(); Thread.Sleep(1500);";
+        "for (var n = 0; n < 100; n++) new Bomb(); GC.Collect(); GC.WaitForPendingFinalizers(); Thread.Sleep(25000);";
     let Some(scene) = Scene::of(act) else { return };
     scene.fails("engine-lost", "SIGABRT");
 }

@@ -1,9 +1,17 @@
 //! New C# code under running events.
 
-use std::{fs, io::Write as _};
+use std::{
+    fs,
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use workmanager_tests_e2e::{Dotnet, Server, Tail, base64, command_line, descendants, eventually};
+
+/// For so long nothing starts and nothing ends, where nothing is due: a spare process comes a moment after the last one
+/// was taken.
+const REST: Duration = Duration::from_secs(3);
 
 /// Says its number twice, from two places, with time between: mixed code would show.
 fn version(number: u32) -> String {
@@ -40,6 +48,20 @@ fn held(server: &Server) -> Held {
     Held { processes: family.len(), descriptors, kib }
 }
 
+/// What is held once nothing has changed for so long that a spare process was started, if one was due.
+fn at_rest(server: &Server) -> Held {
+    let (mut last, mut since) = (held(server), Instant::now());
+    eventually("nothing starts or ends any more", || {
+        let now = held(server);
+        if now.processes != last.processes {
+            since = Instant::now();
+        }
+        last = now;
+        (since.elapsed() >= REST).then_some(())
+    });
+    last
+}
+
 fn reloads(count: u32) {
     let Some(dotnet) = Dotnet::found() else { return };
     let server = Server::with_dotnet(&dotnet, "serve", &[]);
@@ -50,7 +72,7 @@ fn reloads(count: u32) {
     let mut load = Load { server: &server, replies: &replies, published: 0, number: 1 };
     // The first versions, so that everything is there that is made once.
     load.reload(5);
-    let before = held(&server);
+    let before = at_rest(&server);
     load.reload(count);
     let calm = |now: &Held| now.processes <= before.processes && now.descriptors <= before.descriptors + 2;
     let after = eventually("processes and descriptors are as before", || Some(held(&server)).filter(calm));
