@@ -82,6 +82,7 @@ fn tests(tools: &Tools, options: &Options) -> anyhow::Result<(Tally, bool)> {
     let needed = [
         ("WORKMANAGER_TEST_DAPRD", tools.daprd()),
         ("WORKMANAGER_TEST_REDIS", tools.redis()),
+        ("WORKMANAGER_TEST_DAPR_PYTHON", tools.dapr_python()),
         ("WORKMANAGER_TEST_CLUSTER", tools.cluster(Set::Admission)),
     ];
     for (variable, tool) in needed {

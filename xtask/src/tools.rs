@@ -163,6 +163,14 @@ impl Tools {
         installed("redis-server", "redis-server")
     }
 
+    /// A Python that has Dapr's own client: somebody else, who reads what we publish.
+    ///
+    /// # Errors
+    /// There is no python3 with venv, or PyPI cannot be reached.
+    pub(crate) fn dapr_python(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.venv(&["dapr==1.18.3"])?.join("bin/python"))
+    }
+
     /// The Dapr sidecar for tests, built from `tests/tools/daprd` once for each state of its sources: two to
     /// five minutes, 74 MB.
     ///

@@ -120,12 +120,18 @@ impl Redis {
     /// A sidecar that does not run yet; one that stands beside a program on `app_port`, if given.
     #[must_use]
     pub fn sidecar(&self, app_port: Option<u16>) -> Sidecar {
+        self.sidecar_of(APP, app_port)
+    }
+
+    /// [`Redis::sidecar`] for a program of somebody else, which gets each event, too.
+    #[must_use]
+    pub fn sidecar_of(&self, app: &str, app_port: Option<u16>) -> Sidecar {
         let ([grpc_port, http_port], [internal, _]) = (free_ports(), free_ports());
         let log = self.path(&format!("daprd-{grpc_port}.log"));
         let log = File::options().create(true).append(true).open(log).expect("a log");
         let port = |port: u16| port.to_string();
         let mut command = Command::new(&self.daprd);
-        command.args(["--mode", "standalone", "--app-id", APP, "--dapr-listen-addresses", "127.0.0.1"]);
+        command.args(["--mode", "standalone", "--app-id", app, "--dapr-listen-addresses", "127.0.0.1"]);
         command.args(["--dapr-grpc-port", &port(grpc_port), "--dapr-http-port", &port(http_port)]);
         command.args(["--dapr-internal-grpc-port", &port(internal)]);
         command.args(["--dapr-internal-grpc-listen-address", "127.0.0.1", "--enable-metrics=false"]);

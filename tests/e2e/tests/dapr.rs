@@ -7,6 +7,7 @@
 )]
 
 use std::{
+    path::Path,
     process::{Command, Stdio},
     sync::Mutex,
     thread,
@@ -21,6 +22,22 @@ use workmanager_tests_e2e::{
     eventually, tool, workmanager,
 };
 
+/// Prints the first event of a topic as Dapr's own client has it.
+const READ: &str = r#"
+import json, sys
+from dapr.clients import DaprClient
+
+with DaprClient() as client:
+    subscription = client.subscribe("pubsub", sys.argv[1])
+    event = subscription.next_message()
+    subscription.respond_success(event)
+    print(json.dumps({
+        "specversion": event.spec_version(), "id": event.id(), "source": event.source(), "type": event.type(),
+        "datacontenttype": event.data_content_type(), "data": event.data(), **event.extensions(),
+    }))
+    subscription.close()
+"#;
+
 const ECHO: &str = "def Process(event):\n    return {'type': 'done', 'data': event['data']}\n";
 
 /// Two tests serve where users do.
@@ -32,9 +49,24 @@ fn reply_to(redis: &Redis, topic: &str, cause: &str) -> Value {
     })
 }
 
+/// The first event of a topic, as a program gets it that has nothing of ours: an app of its own, beside a sidecar of its
+/// own, with Dapr's client for Python.
+fn read_by_another(redis: &Redis, python: &Path, topic: &str) -> Value {
+    let mut sidecar = redis.sidecar_of("reader", None);
+    sidecar.run();
+    let mut reader = Command::new("timeout");
+    reader.args(["60"]).arg(python).args(["-c", READ, topic]).stdin(Stdio::null());
+    reader.env("DAPR_GRPC_PORT", sidecar.grpc_port.to_string()).env("DAPR_HTTP_PORT", sidecar.http_port.to_string());
+    let output = reader.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", output.status);
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 #[test]
-fn the_quick_start_runs_beside_a_sidecar_that_waits_for_its_port() {
+fn the_quick_start_runs_beside_a_sidecar_and_its_reply_reaches_a_client_of_dapr() {
     let Some(redis) = Redis::start() else { return };
+    let Some(python) = tool("dapr-python", "WORKMANAGER_TEST_DAPR_PYTHON") else { return };
     let _alone = PORT_5001.lock();
     let mut sidecar = redis.sidecar(Some(5001));
     let mut command = Command::new(workmanager());
@@ -53,9 +85,12 @@ fn the_quick_start_runs_beside_a_sidecar_that_waits_for_its_port() {
                         "datacontenttype": "application/json", "data": { "n": 1 } });
     let topic = worker["topic"].as_str().unwrap();
     assert_eq!(sidecar.publish(topic, "application/cloudevents+json", &event.to_string()), 204);
-    let reply = reply_to(&redis, "answers", "1");
+    let mut reply = reply_to(&redis, "answers", "1");
     assert_eq!((&reply["type"], &reply["source"]), (&json!("com.example.output"), &json!("python-worker")));
     assert_eq!(reply["data"], json!({ "n": 1 }));
+    // All numbers in attributes are of one kind there.
+    reply["workmanagerhops"] = json!(1.0);
+    assert_eq!(read_by_another(&redis, &python, "answers"), reply);
     // The reply is published before its event's record is written.
     eventually("the event is finished", || {
         let told = server.call("GET", "/v1/events/1", &Value::Null).json();
