@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
 use workmanager_core_domain::{
     Checkup, Event, Topic,
     ports::{Bus, BusError, SettleError, Settlement, Subscription, TailCapability, TailStream},
@@ -13,10 +12,11 @@ use workmanager_core_domain::{
 use crate::{
     Dapr,
     dapr::as_bus_error,
-    hub::{Joined, Line},
-    outgoing, settle,
+    hub::Joined,
+    line::{Line, State},
+    outgoing, reconcile, settle,
     status::Failure,
-    stream::{self, Source, State},
+    stream::{self, Source},
     subscription::Taker,
 };
 
@@ -34,6 +34,7 @@ impl Bus for Dapr {
         let (redo, is_new) = shared.hub.redo(&stopping);
         if is_new {
             self.open(Source::Redo, redo.clone());
+            shared.tasks.spawn_infallible(reconcile::run(shared.clone(), shared.compare_every));
         }
         opened(&redo).await?;
         let channel = match shared.hub.join(topic, &stopping) {
@@ -99,7 +100,7 @@ impl Dapr {
 
 /// Waits until a stream is open, or cannot be opened now.
 async fn opened(line: &Line) -> Result<(), BusError> {
-    let mut state: watch::Receiver<State> = line.state.subscribe();
+    let mut state = line.state();
     let is_decided = |state: &State| !matches!(state, State::Opening);
     let ended = || BusError::Unavailable { reason: "the topic was given up meanwhile".to_owned() };
     let decided = tokio::select! {

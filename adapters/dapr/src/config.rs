@@ -40,9 +40,12 @@ pub struct Config {
     pub event_retention: Duration,
     /// How long a dead letter stays. Whole seconds.
     pub dead_letter_retention: Duration,
+    /// Pause between two comparisons of the sidecar's list of streams with ours.
+    pub compare_every: Duration,
 }
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
+const COMPARE_EVERY: Duration = Duration::from_secs(30);
 
 impl Default for Config {
     /// What the options say when nobody sets one.
@@ -54,6 +57,7 @@ impl Default for Config {
             state_store: "statestore".to_owned(),
             event_retention: HOUR,
             dead_letter_retention: HOUR * 24 * 14,
+            compare_every: COMPARE_EVERY,
         }
     }
 }
@@ -68,6 +72,7 @@ impl From<Options> for Config {
             state_store: options.dapr_state_store,
             event_retention: HOUR,
             dead_letter_retention: HOUR * 24 * 14,
+            compare_every: COMPARE_EVERY,
         }
     }
 }
@@ -142,6 +147,7 @@ mod tests {
             state_store: String::new(),
             event_retention: HOUR,
             dead_letter_retention: HOUR,
+            compare_every: COMPARE_EVERY,
         };
         assert!(!format!("{config:?}").contains("hush"));
     }

@@ -13,7 +13,7 @@ use workmanager_core_domain::{
 };
 use workmanager_core_kit::Tasks;
 
-use crate::{Config, cells::Cells, hub::Hub, index::Index, sidecar::Sidecar, status::Failure};
+use crate::{Config, cells::Cells, hub::Hub, index::Index, line, sidecar::Sidecar, status::Failure};
 
 /// The longest pause between two looks for a sidecar that is not there.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: Tasks,
     pub(crate) retention: Retention,
+    pub(crate) compare_every: Duration,
     app: OnceCell<String>,
     checkup: Mutex<Checkup>,
 }
@@ -54,6 +55,7 @@ impl Dapr {
     /// # Errors
     /// The configuration names no address, or a token that no header can carry.
     pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        line::describe();
         let tasks = Tasks::new();
         let sidecar = Sidecar::new(config, &tasks).map_err(Error::Configuration)?;
         let retention = Retention { events: config.event_retention, dead_letters: config.dead_letter_retention };
@@ -66,6 +68,7 @@ impl Dapr {
             clock,
             tasks,
             retention,
+            compare_every: config.compare_every,
             app: OnceCell::new(),
             checkup: Mutex::default(),
         });

@@ -9,7 +9,7 @@ use std::{
 };
 
 use dapr::dapr::proto::runtime::v1::SubscribeTopicEventsRequestAlpha1 as Request;
-use tokio::sync::{Notify, mpsc::UnboundedSender, watch};
+use tokio::sync::{Notify, mpsc::UnboundedSender};
 use tokio_util::sync::CancellationToken;
 use workmanager_core_domain::{
     Event, Timestamp, Topic,
@@ -17,7 +17,8 @@ use workmanager_core_domain::{
 };
 
 use crate::{
-    stream::{Answer, State, answer},
+    line::{Line, State},
+    stream::{Answer, answer},
     tail::Tails,
 };
 
@@ -35,21 +36,6 @@ struct Inside {
     topics: BTreeMap<Topic, Arc<Channel>>,
     redo: Option<Arc<Line>>,
     open: HashMap<DeliveryToken, Open>,
-}
-
-/// A stream's life.
-#[derive(Debug)]
-pub(crate) struct Line {
-    /// Ends the stream.
-    pub(crate) stop: CancellationToken,
-    /// Where it stands.
-    pub(crate) state: watch::Sender<State>,
-}
-
-impl Line {
-    fn new(stop: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { stop, state: watch::Sender::new(State::Opening) })
-    }
 }
 
 /// A topic that somebody takes events from.
@@ -112,7 +98,7 @@ impl Hub {
             return Joined::There(channel.clone());
         }
         let queue = Mutex::new(Queue { takers: 1, ..Queue::default() });
-        let line = Line::new(stopping.child_token());
+        let line = Arc::new(Line::new(stopping.child_token()));
         let channel = Arc::new(Channel { line, changed: Notify::new(), inside: queue });
         inside.topics.insert(topic.clone(), channel.clone());
         Joined::New(channel)
@@ -124,7 +110,7 @@ impl Hub {
         if let Some(line) = &inside.redo {
             return (line.clone(), false);
         }
-        let line = Line::new(stopping.child_token());
+        let line = Arc::new(Line::new(stopping.child_token()));
         inside.redo = Some(line.clone());
         (line, true)
     }
@@ -169,10 +155,18 @@ impl Hub {
     pub(crate) fn trouble(&self, topic: &Topic) -> Option<String> {
         let inside = self.inside();
         let lines = inside.topics.get(topic).map(|channel| &channel.line).into_iter().chain(&inside.redo);
-        lines.into_iter().find_map(|line| match &*line.state.borrow() {
+        lines.into_iter().find_map(|line| match &*line.state().borrow() {
             State::Failed(failure) => Some(failure.reason().to_owned()),
             State::Open | State::Opening => None,
         })
+    }
+
+    /// The streams that are open: each one's topic, none for the redo topic's.
+    pub(crate) fn open_lines(&self) -> Vec<(Option<String>, Arc<Line>)> {
+        let inside = self.inside();
+        let topics = inside.topics.iter().map(|(topic, channel)| (Some(topic.to_string()), channel.line.clone()));
+        let lines = topics.chain(inside.redo.clone().map(|line| (None, line)));
+        lines.filter(|(_, line)| matches!(*line.state().borrow(), State::Open)).collect()
     }
 
     /// Brings an event to those who take from its topic. Says whether there is somebody.

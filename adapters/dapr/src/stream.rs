@@ -17,7 +17,8 @@ use workmanager_core_domain::Topic;
 
 use crate::{
     dapr::Shared,
-    hub::{Connection, Line},
+    hub::Connection,
+    line::{Line, State},
     status::Failure,
 };
 
@@ -28,17 +29,6 @@ const OPEN: Duration = Duration::from_secs(120);
 const CLOSE: Duration = Duration::from_secs(5);
 /// Pauses between two tries to open, in milliseconds.
 const PAUSES: [u64; 6] = [20, 50, 100, 250, 500, 1_000];
-
-/// Where a stream stands.
-#[derive(Debug, Clone)]
-pub(crate) enum State {
-    /// Not yet there.
-    Opening,
-    /// Events come.
-    Open,
-    /// It has ended, or could not be opened; the next try is under way.
-    Failed(Failure),
-}
 
 /// What the sidecar is told of an event. Never that it shall drop one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,11 +81,11 @@ pub(crate) async fn run(shared: Arc<Shared>, source: Source, line: Arc<Line>) {
             Ok(()) => return,
             Err(failure) => failure,
         };
-        if let State::Open = *line.state.borrow() {
+        let reason = failure.reason().to_owned();
+        if let State::Open = line.moved(State::Failed(failure)) {
             failures = 0;
-            tracing::warn!("the stream of {source} has ended and is opened again: {}", failure.reason());
+            tracing::warn!("the stream of {source} has ended and is opened again: {reason}");
         }
-        line.state.send_replace(State::Failed(failure));
         let pause = PAUSES[failures.min(PAUSES.len() - 1)];
         failures += 1;
         tokio::select! {
@@ -123,12 +113,15 @@ async fn once(shared: &Arc<Shared>, source: &Source, line: &Line) -> Result<(), 
             Some(message) => Some(message),
             None => tokio::select! {
                 message = events.message() => message?,
+                () = line.again.notified() => {
+                    return Err(Failure::Unknown("the sidecar does not list it as open".to_owned()));
+                }
                 () = line.stop.cancelled() => break,
             },
         };
         match message.and_then(|message| message.subscribe_topic_events_response_type) {
             Some(Said::InitialResponse(_)) => {
-                line.state.send_replace(State::Open);
+                line.moved(State::Open);
             }
             Some(Said::EventMessage(event)) => take_in(shared, source, event, &connection),
             None => return Err(Failure::Unknown("the sidecar has ended the stream".to_owned())),

@@ -131,12 +131,18 @@ fn without_a_sidecar(late: Duration, away: Duration) {
         let topic = server.topic("orders")?;
         (topic["state"] == "failing" && topic["error"].is_string()).then_some(())
     });
+    let streams = |state: &str| server.metric(&format!("workmanager_dapr_streams{{state=\"{state}\"}}"));
+    // The topic's and the redo topic's.
+    eventually("the numbers say it, too", || (streams("failed") == Some(2.0)).then_some(()));
+    assert_eq!(streams("open"), Some(0.0));
     while start.elapsed() < away {
         assert_eq!(publish("late").expect(503).json()["code"], "bus-unavailable");
         thread::park_timeout(Duration::from_millis(200));
     }
     sidecar.run();
     eventually("the topic is open again", || (server.topic("orders")?["state"] == "open").then_some(()));
+    eventually("the numbers say it, too", || (streams("open") == Some(2.0)).then_some(()));
+    assert_eq!((streams("failed"), streams("opening")), (Some(0.0), Some(0.0)));
     eventually("events are accepted again", || (publish("late").status == 202).then_some(()));
     accepted.iter().map(String::as_str).chain(["late"]).for_each(|id| drop(reply_to(&redis, "replies", id)));
 }

@@ -255,6 +255,7 @@ impl Machine {
             state_store: "statestore".to_owned(),
             event_retention: RETENTION,
             dead_letter_retention: Duration::from_secs(3_600),
+            ..Config::default()
         }
     }
 

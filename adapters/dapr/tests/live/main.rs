@@ -11,3 +11,4 @@ mod machine;
 mod replicas;
 mod settlement;
 mod state;
+mod streams;

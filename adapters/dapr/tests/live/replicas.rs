@@ -168,24 +168,3 @@ async fn a_finished_event_record_ends_and_one_that_is_taken_up_again_does_not() 
         .await;
     }
 }
-
-/// What a comparison of its list with ours could rely on.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_sidecar_lists_the_streams_that_are_open_and_no_others() {
-    let Some(live) = Live::redis().await else { return };
-    within(async {
-        let bus = live.store();
-        assert_eq!(live.machine.streams().await, BTreeSet::new());
-        let orders = bus.subscribe(&topic("orders")).await.unwrap();
-        let bills = bus.subscribe(&topic("bills")).await.unwrap();
-        let listed = |topics: &[&str]| topics.iter().map(|topic| (*topic).to_owned()).collect::<BTreeSet<_>>();
-        assert_eq!(live.machine.streams().await, listed(&["orders", "bills", "wm-redo-wm"]));
-        drop(orders);
-        while live.machine.streams().await.contains("orders") {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        assert_eq!(live.machine.streams().await, listed(&["bills", "wm-redo-wm"]));
-        drop(bills);
-    })
-    .await;
-}
