@@ -27,6 +27,8 @@ const COMPARE: Duration = Duration::from_secs(30);
 struct Seen {
     /// The definition that was applied.
     revision: Revision,
+    /// Since when there is that.
+    updated_at: Timestamp,
     /// When, on the monotonic clock.
     at: Duration,
     state: ServiceState,
@@ -51,12 +53,12 @@ impl Dedicated {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How a worker's service is, and since when.
+    /// How a worker's service is, and since when. Of the definition before it says nothing.
     #[must_use]
     pub fn of(&self, worker: &Worker) -> (ServiceState, Timestamp) {
         let starting = || ServiceState::Starting { message: "its service is being made".to_owned() };
-        let seen = self.lock().get(&worker.id).map(|seen| (seen.state.clone(), seen.since));
-        seen.unwrap_or_else(|| (starting(), worker.updated_at))
+        let seen = self.lock().get(&worker.id).filter(|seen| seen.updated_at == worker.updated_at).cloned();
+        seen.map(|seen| (seen.state, seen.since)).unwrap_or_else(|| (starting(), worker.updated_at))
     }
 
     /// Makes the platform follow the definitions until the program stops. After each change, because the next must
@@ -99,15 +101,25 @@ impl Dedicated {
             });
             if is_due {
                 let applied = self.services.apply(&member.worker).await;
+                let is_away = matches!(applied, Err(ServiceError::Unavailable { .. }));
                 self.note(member, applied, now, clock.now());
+                if is_away {
+                    // The others would wait as long for nothing.
+                    return;
+                }
             }
         }
     }
 
     fn note(&self, member: &Member, applied: Result<ServiceState, ServiceError>, at: Duration, now: Timestamp) {
         let name = &member.worker.name;
-        let state = applied.unwrap_or_else(|error| ServiceState::Failed { message: chain(&error) });
         let mut seen = self.lock();
+        let state = applied.unwrap_or_else(|error| match (&error, seen.get(&member.worker.id)) {
+            // It runs on, or does not, as before: nobody can say.
+            (ServiceError::Unavailable { .. }, Some(known)) if known.revision == member.revision => known.state.clone(),
+            (ServiceError::Unavailable { .. }, _) => ServiceState::Starting { message: chain(&error) },
+            _ => ServiceState::Failed { message: chain(&error) },
+        });
         let since = match seen.entry(member.worker.id) {
             Entry::Occupied(known) if known.get().state == state => known.get().since,
             Entry::Occupied(_) | Entry::Vacant(_) => {
@@ -121,7 +133,8 @@ impl Dedicated {
                 now
             }
         };
-        seen.insert(member.worker.id, Seen { revision: member.revision, at, state, since });
+        let (revision, updated_at) = (member.revision, member.worker.updated_at);
+        seen.insert(member.worker.id, Seen { revision, updated_at, at, state, since });
     }
 
     /// Removes services whose worker is gone. The store has the last word: another control plane may have made the

@@ -24,7 +24,7 @@ const TURN: Duration = Duration::from_secs(120);
 /// Pause between two looks for the turn.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Pause after a look that could not be carried out.
-const AGAIN: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// The shipped files.
 const PUBSUB: &str = "pubsub.yaml";
@@ -60,7 +60,11 @@ async fn run(shared: Arc<Shared>) {
         loop {
             match look(&shared).await {
                 Ok(findings) => break findings,
-                Err(failure) => tracing::debug!("the components cannot be looked at now: {}", failure.reason()),
+                Err(failure) => tracing::warn!(
+                    "whether the sidecar's components are as they should be cannot be seen, and is tried again in {} s: {}",
+                    AGAIN.as_secs(),
+                    failure.reason()
+                ),
             }
             tokio::time::sleep(AGAIN).await;
         }
@@ -77,7 +81,7 @@ async fn run(shared: Arc<Shared>) {
 }
 
 async fn look(shared: &Shared) -> Result<Vec<Finding>, Failure> {
-    take_turn(shared).await.map_err(unknown)?;
+    let turn = take_turn(shared).await.map_err(unknown)?;
     let looked = async {
         let said = shared.sidecar.metadata().await?;
         let mut findings = declared(shared, &said);
@@ -86,9 +90,9 @@ async fn look(shared: &Shared) -> Result<Vec<Finding>, Failure> {
         findings.extend(bus::look(shared, &said.id, is_redis).await?);
         Ok(findings)
     };
-    let findings = looked.await;
+    let findings = tokio::time::timeout(TURN, looked).await.unwrap_or(Err(Failure::Elapsed));
     // Should this fail, the others wait until the turn is over.
-    let _ = shared.cells.write(KEY, Kind::Value, until(0), Expect::Any).await;
+    let _ = shared.cells.write(KEY, Kind::Value, until(0), Expect::Revision(turn)).await;
     findings
 }
 
@@ -123,7 +127,7 @@ fn kind<'a>(said: &'a GetMetadataResponse, name: &str) -> &'a str {
     component.map_or("", |component| &component.r#type)
 }
 
-async fn take_turn(shared: &Shared) -> Result<(), StoreError> {
+async fn take_turn(shared: &Shared) -> Result<Revision, StoreError> {
     let cells = &shared.cells;
     loop {
         let found = cells.read(KEY).await?;
@@ -132,7 +136,7 @@ async fn take_turn(shared: &Shared) -> Result<(), StoreError> {
             let expect = found.map_or(Expect::Absent, |found| Expect::Revision(Revision(found.cell.revision)));
             let end = cells.now() + u64::try_from(TURN.as_micros()).unwrap_or(0);
             match cells.write(KEY, Kind::Value, until(end), expect).await {
-                Ok(_) => return Ok(()),
+                Ok(written) => return Ok(written.revision),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
             }

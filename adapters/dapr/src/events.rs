@@ -54,6 +54,7 @@ impl Dapr {
             check(key, read.as_ref(), expect)?;
             let as_read = read.as_ref().map_or(Expect::Absent, |read| Expect::Revision(read.revision()));
             let mut shelf = read.map(Read::into_shelf).unwrap_or_default();
+            self.clear(&mut shelf);
             shelf.put(rest, value.clone());
             match self.cells().write_value(self.life_of(&shelf), &name, shelf.encode(rest), as_read).await {
                 Ok(written) => return Ok(written.revision),
@@ -126,6 +127,18 @@ impl Dapr {
         let Some((found, value)) = self.cells().value(&name, found).await? else { return Ok(None) };
         let shelf = Shelf::decode(value.clone(), Revision(found.cell.revision)).ok_or(value);
         Ok(Some(Read { found, shelf }))
+    }
+
+    /// Takes out what has come to its end, while others keep the shelf.
+    fn clear(&self, shelf: &mut Shelf) {
+        let now = self.shared().clock.now();
+        let has_ended = |value: &[u8]| {
+            document::decode::<EventRecord>(value).is_ok_and(|record| {
+                let end = record.finished_at.map(|at| at.plus(self.shared().retention.events));
+                record.is_finished() && end.is_some_and(|end| end <= now)
+            })
+        };
+        shelf.retain(|value| !has_ended(value));
     }
 
     /// How long a shelf stays: one that holds a record that is not finished, or cannot be read, until somebody has

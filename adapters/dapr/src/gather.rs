@@ -9,7 +9,8 @@ use std::{
 use tokio::sync::oneshot;
 use workmanager_core_kit::Tasks;
 
-/// How many calls are under way at once: a slow one does not hold up all, and much is still gathered.
+/// How many calls are under way at once: a slow one does not hold up all, and much is still gathered. What waits is
+/// bounded by who asks, and each of them waits for as long as it likes.
 const WIDE: usize = 2;
 /// Most that are made together.
 const MOST: usize = 64;
@@ -83,9 +84,12 @@ impl<Q, A> Turn<Q, A> {
             && waiting.calls.front().is_some_and(|(_, more, _)| asked.is_empty() || bytes + more <= BYTES)
             && let Some((what, more, sender)) = waiting.calls.pop_front()
         {
-            bytes += more;
-            asked.push(what);
-            senders.push(sender);
+            // Whoever has gone does not want it any more.
+            if !sender.is_closed() {
+                bytes += more;
+                asked.push(what);
+                senders.push(sender);
+            }
         }
         if asked.is_empty() {
             // Under the same lock: who comes next is the first again.

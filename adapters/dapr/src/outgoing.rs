@@ -41,7 +41,7 @@ async fn send(shared: &Shared, topic: &Topic, mut batch: Vec<Message>) -> Result
         (1, Some(message)) => shared.sidecar.publish(topic.as_str(), message).await,
         (_, Some(last)) => {
             batch.push(last);
-            shared.sidecar.publish_all(topic.as_str(), batch).await.into_iter().collect()
+            shared.sidecar.publish_many(topic.as_str(), batch).await
         }
     };
     sent.map_err(|failure| failure.of_publishing())

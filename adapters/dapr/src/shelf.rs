@@ -67,6 +67,11 @@ impl Shelf {
         self.0.remove(rest);
     }
 
+    /// Keeps those records whose bytes are such.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) {
+        self.0.retain(|_, entry| keep(&entry.value));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

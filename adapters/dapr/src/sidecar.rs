@@ -9,7 +9,6 @@ use dapr::dapr::proto::{
         GetMetadataResponse, GetStateRequest, PublishEventRequest, SaveStateRequest, dapr_client::DaprClient,
     },
 };
-use futures_util::future::join_all;
 use tonic::{
     Request, Response, Status,
     metadata::{Ascii, MetadataValue},
@@ -27,6 +26,8 @@ const CALL: Duration = Duration::from_secs(10);
 const PING: Duration = Duration::from_secs(15);
 /// Largest answer that is read, in bytes: what the sidecar itself passes on, with room to spare.
 const LARGEST_ANSWER: usize = 64 << 20;
+/// Largest value that is written together with others, in bytes: parts of code have their own calls.
+const GATHERED: usize = 64 << 10;
 /// How many keys are asked for at once.
 const BULK: usize = 32;
 
@@ -83,13 +84,7 @@ const STRUCTURED: &str = "application/cloudevents+json";
 pub(crate) struct Sidecar {
     client: Client,
     names: Arc<(String, String)>,
-    gathers: Arc<Gathers>,
-}
-
-/// What is done together when much is to be done.
-struct Gathers {
-    creates: Gather<StateItem, Result<(), Failure>>,
-    posts: Gather<(String, Message), Result<(), Failure>>,
+    creates: Arc<Gather<StateItem, Result<(), Failure>>>,
 }
 
 impl Sidecar {
@@ -109,8 +104,7 @@ impl Sidecar {
         let client = DaprClient::with_interceptor(endpoint.connect_lazy(), Token(value));
         let client = client.max_decoding_message_size(LARGEST_ANSWER);
         let names = Arc::new((config.pubsub.clone(), config.state_store.clone()));
-        let gathers = Gathers { creates: Gather::new(tasks.clone()), posts: Gather::new(tasks.clone()) };
-        Ok(Self { client, names, gathers: Arc::new(gathers) })
+        Ok(Self { client, names, creates: Arc::new(Gather::new(tasks.clone())) })
     }
 
     /// For a stream, which has no deadline.
@@ -198,10 +192,11 @@ impl Sidecar {
             metadata: seconds.map(|seconds| ("ttlInSeconds".to_owned(), seconds)).into_iter().collect(),
             options: Some(first_write()),
         };
-        if etag.is_some() {
+        let bytes = item.value.len();
+        if etag.is_some() || bytes > GATHERED {
             return self.save_all(vec![item]).await;
         }
-        let (sidecar, bytes) = (self.clone(), item.value.len());
+        let sidecar = self.clone();
         let make = move |items: Vec<StateItem>| {
             let sidecar = sidecar.clone();
             async move {
@@ -209,7 +204,10 @@ impl Sidecar {
                 vec![sidecar.save_all(items).await; count]
             }
         };
-        self.gathers.creates.ask(item, bytes, make).await.unwrap_or_else(|| Err(Failure::unanswered()))
+        match tokio::time::timeout(CALL, self.creates.ask(item, bytes, make)).await {
+            Ok(saved) => saved.unwrap_or_else(|| Err(Failure::unanswered())),
+            Err(_) => Err(Failure::Elapsed),
+        }
     }
 
     async fn save_all(&self, states: Vec<StateItem>) -> Result<(), Failure> {
@@ -229,44 +227,9 @@ impl Sidecar {
         answered(self.client().delete_state(request)).await
     }
 
-    /// Publishes one event; with others, when there are many.
-    pub(crate) async fn publish(&self, topic: &str, message: Message) -> Result<(), Failure> {
-        let (sidecar, bytes) = (self.clone(), message.body.len());
-        let make = move |posts: Vec<(String, Message)>| {
-            let sidecar = sidecar.clone();
-            async move { sidecar.publish_each(posts).await }
-        };
-        let posted = self.gathers.posts.ask((topic.to_owned(), message), bytes, make).await;
-        posted.unwrap_or_else(|| Err(Failure::unanswered()))
-    }
-
-    /// Publishes events on any topics; what became of each.
-    async fn publish_each(&self, posts: Vec<(String, Message)>) -> Vec<Result<(), Failure>> {
-        let mut results = vec![Ok(()); posts.len()];
-        let mut topics: HashMap<String, (Vec<usize>, Vec<Message>)> = HashMap::new();
-        for (place, (topic, message)) in posts.into_iter().enumerate() {
-            let (places, messages) = topics.entry(topic).or_default();
-            places.push(place);
-            messages.push(message);
-        }
-        let publish =
-            async |(topic, (places, messages)): (String, _)| (places, self.publish_all(&topic, messages).await);
-        for (places, published) in join_all(topics.into_iter().map(publish)).await {
-            for (place, result) in places.into_iter().zip(published) {
-                results[place] = result;
-            }
-        }
-        results
-    }
-
-    /// Publishes events on a topic; what became of each.
-    pub(crate) async fn publish_all(&self, topic: &str, mut messages: Vec<Message>) -> Vec<Result<(), Failure>> {
-        let count = messages.len();
-        if count == 1
-            && let Some(message) = messages.pop()
-        {
-            return vec![self.publish_one(topic, message).await];
-        }
+    /// Publishes several events on a topic. An error leaves open which of them were accepted: the sidecar does not
+    /// say so where its component has no bulk call of its own.
+    pub(crate) async fn publish_many(&self, topic: &str, messages: Vec<Message>) -> Result<(), Failure> {
         let entry = |(number, message): (usize, Message)| BulkPublishRequestEntry {
             entry_id: number.to_string(),
             event: message.body,
@@ -279,21 +242,16 @@ impl Sidecar {
             entries: messages.into_iter().enumerate().map(entry).collect(),
             metadata: HashMap::new(),
         };
-        let failed = match answered(self.client().bulk_publish_event(request)).await {
-            Ok(answer) => answer.failed_entries,
-            Err(failure) => return vec![Err(failure); count],
-        };
-        let mut results = vec![Ok(()); count];
-        for entry in failed {
-            let place = entry.entry_id.parse().ok().and_then(|number: usize| results.get_mut(number));
-            if let Some(result) = place {
-                *result = Err(Failure::Unknown(entry.error));
-            }
+        let answer = answered(self.client().bulk_publish_event(request)).await?;
+        match answer.failed_entries.first() {
+            None => Ok(()),
+            Some(failed) => Err(Failure::Unknown(failed.error.clone())),
         }
-        results
     }
 
-    async fn publish_one(&self, topic: &str, message: Message) -> Result<(), Failure> {
+    /// Publishes one event. Never together with others of which one may be refused: all would be told so, and
+    /// published again.
+    pub(crate) async fn publish(&self, topic: &str, message: Message) -> Result<(), Failure> {
         let request = PublishEventRequest {
             pubsub_name: self.pubsub().to_owned(),
             topic: topic.to_owned(),

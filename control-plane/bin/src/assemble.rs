@@ -137,7 +137,7 @@ pub(crate) enum NoServices {
     Cluster(#[from] kubernetes::NoCluster),
     /// An address that is no service's.
     #[cfg(feature = "kubernetes")]
-    #[error("--function-url: {0}")]
+    #[error("--function-url cannot be used")]
     Function(#[from] kubernetes::InvalidFunction),
     /// It was left out.
     #[cfg(not(feature = "kubernetes"))]

@@ -119,7 +119,7 @@ pub(crate) async fn dev(verb: Dev) -> Exit {
                 }
             };
             let exit = until_stopped(work, store, &options.operation, &tasks).await;
-            if let Some(neighbours) = neighbours {
+            if let Some(neighbours) = neighbours.filter(|_| exit != Exit::Interrupted) {
                 neighbours.stop().await;
             }
             exit

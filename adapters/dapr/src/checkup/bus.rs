@@ -96,7 +96,9 @@ async fn unanswered(probe: &mut Probe<'_>) -> Result<Option<Finding>, Failure> {
     }
     let (start, mut copies, mut seen, mut again) = (Instant::now(), Vec::new(), BTreeSet::new(), None);
     let mut at_once = 0;
-    while let Some(copy) = probe.next(start + AGAIN.end).await? {
+    // If some are held up, so are other topics: no longer than it takes to see that.
+    let patience = |seen: &BTreeSet<_>| start + if seen.len() < HELD { SOON } else { AGAIN.end };
+    while let Some(copy) = probe.next(patience(&seen)).await? {
         if !probe.is_one_of(&copy, 1..=HELD) {
             // What was given back comes late.
             probe.answer(&copy, Answer::Success);
