@@ -110,8 +110,10 @@ impl Cells {
                 return Ok(Written { revision, before: None });
             }
             let cell = self.next(kind, payload.clone(), known.as_ref());
-            let etag = known.as_ref().map(|found| found.etag.as_str());
-            let saved = self.sidecar.save(key, cell.encode(), etag, life).await;
+            let saved = match &known {
+                Some(found) => self.sidecar.save(key, cell.encode(), Some(&found.etag), life).await,
+                None => self.sidecar.create(key, cell.encode(), life).await,
+            };
             let mut written = || {
                 let before = before.take().unwrap_or_else(|| known.as_ref().map(|found| found.cell.clone()));
                 Written { revision: Revision(cell.revision), before }

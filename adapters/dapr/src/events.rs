@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use workmanager_core_domain::{
-    EventRecord, document,
+    EventRecord, Timestamp, document,
     ports::{Collection, Expect, Key, Page, Record, Revision, StoreError},
 };
 
@@ -131,29 +131,25 @@ impl Dapr {
 
     /// Takes out what has come to its end, while others keep the shelf.
     fn clear(&self, shelf: &mut Shelf) {
-        let now = self.shared().clock.now();
-        let has_ended = |value: &[u8]| {
-            document::decode::<EventRecord>(value).is_ok_and(|record| {
-                let end = record.finished_at.map(|at| at.plus(self.shared().retention.events));
-                record.is_finished() && end.is_some_and(|end| end <= now)
-            })
-        };
-        shelf.retain(|value| !has_ended(value));
+        let (now, retention) = (self.shared().clock.now(), self.shared().retention.events);
+        shelf.retain(|value| finished_at(value).is_none_or(|at| at.plus(retention) > now));
     }
 
     /// How long a shelf stays: one that holds a record that is not finished, or cannot be read, until somebody has
     /// looked after that.
     fn life_of(&self, shelf: &Shelf) -> Life {
-        let is_finished = |value: &[u8]| {
-            document::decode::<EventRecord>(value)
-                .is_ok_and(|record| record.finished_at.is_some() && record.is_finished())
-        };
-        if shelf.entries().all(|(_, entry)| is_finished(&entry.value)) {
+        if shelf.entries().all(|(_, entry)| finished_at(&entry.value).is_some()) {
             Life::For(self.shared().retention.events)
         } else {
             Life::LastingAgain
         }
     }
+}
+
+/// When every worker was done with the event, if that is so.
+fn finished_at(value: &[u8]) -> Option<Timestamp> {
+    let record = document::decode::<EventRecord>(value).ok()?;
+    record.finished_at.filter(|_| record.is_finished())
 }
 
 /// The key of the cell in which the record with this id is.

@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use workmanager_core_kit::on_path;
+
 use self::child::Child;
 use crate::{Config, Endpoint};
 
@@ -144,8 +146,7 @@ fn launched(places: &Places, program: &Path) -> Command {
 }
 
 fn find(places: &Places, program: &'static str, advice: &'static str) -> Result<PathBuf, LocalError> {
-    let folders = places.path.iter().flat_map(std::env::split_paths);
-    let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
+    let found = places.path.as_deref().and_then(|path| on_path(path, program));
     found.ok_or(LocalError::Missing { program, advice })
 }
 

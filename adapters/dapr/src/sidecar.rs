@@ -177,23 +177,16 @@ impl Sidecar {
         Ok(values)
     }
 
-    /// Writes a value if the key still has `etag`, or, without one, if it has none. Those without one hardly ever
-    /// meet another, so they are written together; if one fails, each is told so, and finds out about its own.
+    /// Writes a value if the key still has `etag`, or, without one, if it has none.
     pub(crate) async fn save(&self, key: &str, value: Vec<u8>, etag: Option<&str>, life: Life) -> Result<(), Failure> {
-        let seconds = match life {
-            Life::Lasting => None,
-            Life::LastingAgain => Some("-1".to_owned()),
-            Life::For(duration) => Some(duration.as_secs().max(1).to_string()),
-        };
-        let item = StateItem {
-            key: key.to_owned(),
-            value,
-            etag: etag.map(|value| Etag { value: value.to_owned() }),
-            metadata: seconds.map(|seconds| ("ttlInSeconds".to_owned(), seconds)).into_iter().collect(),
-            options: Some(first_write()),
-        };
-        let bytes = item.value.len();
-        if etag.is_some() || bytes > GATHERED {
+        self.save_all(vec![Self::item(key, value, etag, life)]).await
+    }
+
+    /// Writes a value if the key has none. First writes hardly ever meet another, so they are made together; if one
+    /// fails, each is told so, and its caller finds out about its own.
+    pub(crate) async fn create(&self, key: &str, value: Vec<u8>, life: Life) -> Result<(), Failure> {
+        let (bytes, item) = (value.len(), Self::item(key, value, None, life));
+        if bytes > GATHERED {
             return self.save_all(vec![item]).await;
         }
         let sidecar = self.clone();
@@ -207,6 +200,21 @@ impl Sidecar {
         match tokio::time::timeout(CALL, self.creates.ask(item, bytes, make)).await {
             Ok(saved) => saved.unwrap_or_else(|| Err(Failure::unanswered())),
             Err(_) => Err(Failure::Elapsed),
+        }
+    }
+
+    fn item(key: &str, value: Vec<u8>, etag: Option<&str>, life: Life) -> StateItem {
+        let seconds = match life {
+            Life::Lasting => None,
+            Life::LastingAgain => Some("-1".to_owned()),
+            Life::For(duration) => Some(duration.as_secs().max(1).to_string()),
+        };
+        StateItem {
+            key: key.to_owned(),
+            value,
+            etag: etag.map(|value| Etag { value: value.to_owned() }),
+            metadata: seconds.map(|seconds| ("ttlInSeconds".to_owned(), seconds)).into_iter().collect(),
+            options: Some(first_write()),
         }
     }
 

@@ -20,7 +20,7 @@ impl NoCluster {
     }
 }
 
-/// As the service account of this pod. Its files are read again when they change.
+/// As the service account of this pod. Its token is read again when it changes.
 ///
 /// # Errors
 /// This is no pod, or no token is mounted in it.

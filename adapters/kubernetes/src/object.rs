@@ -43,7 +43,7 @@ pub(crate) fn wanted(worker: &Worker, owner: &str, shared: &Value) -> Result<Val
     let serving = containers.iter().position(|container| !container["ports"].is_null()).unwrap_or(0);
     let container = containers.get_mut(serving).ok_or("it has no container")?;
     let memory = memory(&container["resources"], pool, &worker.limits)?;
-    container["resources"]["limits"]["memory"] = json!(quantity::mebibytes(memory));
+    container["resources"]["limits"]["memory"] = json!(quantity::written(memory));
 
     let of =
         |name: &str| Some(template["metadata"][name].clone()).filter(Value::is_object).unwrap_or_else(|| json!({}));

@@ -23,7 +23,7 @@ pub(crate) fn bytes(text: &str) -> Option<u64> {
 
 /// Whole mebibytes, rounded up; in the largest unit that fits, as Kubernetes writes it itself, so that what is there is
 /// seen to be what is wanted.
-pub(crate) fn mebibytes(bytes: u64) -> String {
+pub(crate) fn written(bytes: u64) -> String {
     let mebibytes = bytes.div_ceil(1 << 20);
     match mebibytes {
         0 => "0".to_owned(),
@@ -41,8 +41,8 @@ mod tests {
     fn memory_is_read_and_written() {
         let read = ["2304Mi", "3Gi", "1000", "1k", "64Ki"].map(|text| bytes(text).unwrap());
         assert_eq!(read, [2304 << 20, 3 << 30, 1_000, 1_000, 64 << 10]);
-        assert_eq!([1, 1 << 20, (1 << 20) + 1].map(mebibytes), ["1Mi", "1Mi", "2Mi"]);
-        assert_eq!([1 << 30, 3 << 29, 2 << 40].map(mebibytes), ["1Gi", "1536Mi", "2Ti"]);
+        assert_eq!([1, 1 << 20, (1 << 20) + 1].map(written), ["1Mi", "1Mi", "2Mi"]);
+        assert_eq!([1 << 30, 3 << 29, 2 << 40].map(written), ["1Gi", "1536Mi", "2Ti"]);
         for text in ["", "Mi", "1.5Gi", "5m", "1e3", "-1", "1 Mi", "18446744073709551615Ti"] {
             assert_eq!(bytes(text), None, "{text}");
         }

@@ -19,9 +19,6 @@ fn main() -> ExitCode {
         return exit;
     }
     let program = Program::parse();
-    if let Verb::Beside(beside) = &program.verb {
-        return run::failed(&beside::become_it(beside)).into();
-    }
     // A function runs on one thread: an event goes through without waking another, and its engines die
     // with that thread. Everything else has what the machine has.
     let runtime = match &program.verb {

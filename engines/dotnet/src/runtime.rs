@@ -68,8 +68,7 @@ fn find_among(given: Option<&Path>, path: Option<&OsStr>, usual: &[PathBuf], way
 
 /// The root of the `dotnet` on the path, which may be a link to it.
 fn on_path(path: Option<&OsStr>) -> Option<PathBuf> {
-    let program = std::env::split_paths(path?).map(|folder| folder.join("dotnet")).find(|file| file.is_file())?;
-    program.canonicalize().ok()?.parent().map(Path::to_owned)
+    workmanager_core_kit::on_path(path?, "dotnet")?.canonicalize().ok()?.parent().map(Path::to_owned)
 }
 
 /// The newest version below `root` that is new enough.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use tracing::debug;
+use workmanager_core_kit::on_path;
 use workmanager_engines_host::SpawnError;
 
 /// Prints where the interpreter really is.
@@ -17,12 +18,11 @@ const WHERE: &str = "import sys; print(sys.executable)";
 /// The interpreter itself, never a script that looks for one: that would be slower than Python. What a
 /// script has said is kept in `cache`, and holds until the script changes.
 pub(crate) fn find(given: Option<&Path>, path: Option<&OsStr>, cache: Option<&Path>) -> Result<PathBuf, SpawnError> {
+    let search = |name: &Path| on_path(path?, name);
     let found = match given {
         Some(given) if given.components().count() > 1 => given.to_owned(),
-        Some(name) => {
-            search(name, path).ok_or_else(|| missing(&format!("there is no `{}` on PATH", name.display())))?
-        }
-        None => search(Path::new("python3"), path).ok_or_else(|| missing("there is no `python3` on PATH"))?,
+        Some(name) => search(name).ok_or_else(|| missing(&format!("there is no `{}` on PATH", name.display())))?,
+        None => search(Path::new("python3")).ok_or_else(|| missing("there is no `python3` on PATH"))?,
     };
     if is_program(&found)? {
         return Ok(found);
@@ -51,10 +51,6 @@ fn remembered(file: &Path, stamp: &str) -> Option<PathBuf> {
     let kept = fs::read_to_string(file).ok()?;
     let executable = Path::new(kept.strip_prefix(stamp)?.strip_prefix('\n')?);
     executable.is_file().then(|| executable.to_owned())
-}
-
-fn search(name: &Path, path: Option<&OsStr>) -> Option<PathBuf> {
-    std::env::split_paths(path?).map(|directory| directory.join(name)).find(|candidate| candidate.is_file())
 }
 
 fn is_program(path: &Path) -> Result<bool, SpawnError> {

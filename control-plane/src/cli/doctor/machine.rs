@@ -9,6 +9,7 @@ use std::{
 };
 
 use workmanager_core_domain::EngineInfo;
+use workmanager_core_kit::on_path;
 
 use super::{Check, server::Running};
 
@@ -122,10 +123,6 @@ async fn python(args: &Machine) -> Check {
         Some(_) => Check::fail("python", format!("{text} at {shown} is too old"), "install Python 3.10 or later"),
         None => Check::fail("python", format!("{shown} is no Python: it says `{text}`"), "give another with --python"),
     }
-}
-
-fn on_path(path: &OsString, program: &str) -> Option<PathBuf> {
-    std::env::split_paths(path).map(|directory| directory.join(program)).find(|file| file.is_file())
 }
 
 async fn version_text(python: &Path) -> Option<String> {
