@@ -58,10 +58,10 @@ impl Subject {
         let start = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
         let mut running = Running { child, address, path: self.path, first_answer: Duration::ZERO };
-        let (line, mut ended) = (format!("POST {}", self.path), None);
+        let mut ended = None;
         http::until(&format!("{} answers", self.name), || {
             ended = running.child.try_wait().ok().flatten();
-            ended.is_some() || http::ask(address, &line, http::EVENT, "{\"text\":\"hello\"}", 200).is_ok()
+            ended.is_some() || running.ask().is_ok()
         })?;
         anyhow::ensure!(ended.is_none(), "{} ended before it answered: {ended:?}", self.name);
         running.first_answer = start.elapsed();
@@ -73,6 +73,15 @@ impl Running {
     /// Its process.
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Has it answer an event.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(super) fn ask(&self) -> anyhow::Result<()> {
+        let line = format!("POST {}", self.path);
+        http::ask(self.address, &line, http::EVENT, "{\"text\":\"hello\"}", 200).map(drop)
     }
 
     /// Where it takes events.
