@@ -68,6 +68,12 @@ impl Cells {
         Ok(stored.map(Found::from))
     }
 
+    /// The same, asked for with others: for whoever writes by what was read, if at all.
+    pub(crate) async fn read_gathered(&self, key: &str) -> Result<Option<Found>, StoreError> {
+        let stored = self.sidecar.get_gathered(key).await.map_err(|failure| failure.of_read())?;
+        Ok(stored.map(Found::from))
+    }
+
     /// What stands under each of the keys that has something.
     pub(crate) async fn read_many(&self, keys: &[String]) -> Result<Vec<(String, Found)>, StoreError> {
         let found = self.sidecar.get_many(keys).await.map_err(|failure| failure.of_read())?;

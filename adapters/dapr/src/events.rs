@@ -123,7 +123,7 @@ impl Dapr {
     /// The shelf on which the record with this id is, or would be.
     async fn shelf(&self, id: &str) -> Result<Option<Read>, StoreError> {
         let name = name(id);
-        let Some(found) = self.cells().read(&name).await? else { return Ok(None) };
+        let Some(found) = self.cells().read_gathered(&name).await? else { return Ok(None) };
         let Some((found, value)) = self.cells().value(&name, found).await? else { return Ok(None) };
         let shelf = Shelf::decode(value.clone(), Revision(found.cell.revision)).ok_or(value);
         Ok(Some(Read { found, shelf }))

@@ -41,6 +41,7 @@ mod intake;
 mod line;
 mod local;
 mod outgoing;
+mod posts;
 mod reconcile;
 mod records;
 mod settle;

@@ -38,7 +38,7 @@ pub(crate) async fn publish(shared: &Shared, topic: &Topic, events: &[Arc<Event>
 async fn send(shared: &Shared, topic: &Topic, mut batch: Vec<Message>) -> Result<(), BusError> {
     let sent = match (batch.len(), batch.pop()) {
         (_, None) => return Ok(()),
-        (1, Some(message)) => shared.sidecar.publish(topic.as_str(), message).await,
+        (1, Some(message)) => shared.sidecar.publish_gathered(topic.as_str(), message).await,
         (_, Some(last)) => {
             batch.push(last);
             shared.sidecar.publish_many(topic.as_str(), batch).await

@@ -18,16 +18,16 @@ use tonic::{
 
 use workmanager_core_kit::Tasks;
 
-use crate::{Config, gather::Gather, status::Failure};
+use crate::{Config, gather::Gather, posts::Posts, status::Failure};
 
 /// How long one call may take.
-const CALL: Duration = Duration::from_secs(10);
+pub(crate) const CALL: Duration = Duration::from_secs(10);
 /// The sidecar shuts out clients that ping more often than every 8 s.
 const PING: Duration = Duration::from_secs(15);
 /// Largest answer that is read, in bytes: what the sidecar itself passes on, with room to spare.
 const LARGEST_ANSWER: usize = 64 << 20;
-/// Largest value that is written together with others, in bytes: parts of code have their own calls.
-const GATHERED: usize = 64 << 10;
+/// Largest value or event that is written together with others, in bytes: parts of code have their own calls.
+pub(crate) const GATHERED: usize = 64 << 10;
 /// How many keys are asked for at once.
 const BULK: usize = 32;
 
@@ -84,7 +84,14 @@ const STRUCTURED: &str = "application/cloudevents+json";
 pub(crate) struct Sidecar {
     client: Client,
     names: Arc<(String, String)>,
-    creates: Arc<Gather<StateItem, Result<(), Failure>>>,
+    gathers: Arc<Gathers>,
+}
+
+/// What is asked together when much is asked.
+struct Gathers {
+    reads: Gather<String, Result<Option<Stored>, Failure>>,
+    creates: Gather<StateItem, Result<(), Failure>>,
+    posts: Posts,
 }
 
 impl Sidecar {
@@ -104,7 +111,9 @@ impl Sidecar {
         let client = DaprClient::with_interceptor(endpoint.connect_lazy(), Token(value));
         let client = client.max_decoding_message_size(LARGEST_ANSWER);
         let names = Arc::new((config.pubsub.clone(), config.state_store.clone()));
-        Ok(Self { client, names, creates: Arc::new(Gather::new(tasks.clone())) })
+        let (reads, creates) = (Gather::new(tasks.clone()), Gather::new(tasks.clone()));
+        let gathers = Arc::new(Gathers { reads, creates, posts: Posts::new(tasks.clone()) });
+        Ok(Self { client, names, gathers })
     }
 
     /// For a stream, which has no deadline.
@@ -122,6 +131,11 @@ impl Sidecar {
         &self.names.1
     }
 
+    /// Publications that wait for each other.
+    pub(crate) fn posts(&self) -> &Posts {
+        &self.gathers.posts
+    }
+
     /// What the sidecar says of itself.
     pub(crate) async fn metadata(&self) -> Result<GetMetadataResponse, Failure> {
         answered(self.client().get_metadata(GetMetadataRequest {})).await
@@ -137,6 +151,28 @@ impl Sidecar {
         };
         let answer = answered(self.client().get_state(request)).await?;
         Ok((!answer.data.is_empty()).then_some(Stored { bytes: answer.data, etag: answer.etag }))
+    }
+
+    /// The value of a key, if it has one; asked for with others when there are many. The sidecar does not ask a store
+    /// that has weaker reads for a strong one then: for whoever writes by what was read.
+    pub(crate) async fn get_gathered(&self, key: &str) -> Result<Option<Stored>, Failure> {
+        let sidecar = self.clone();
+        let make = move |keys: Vec<String>| {
+            let sidecar = sidecar.clone();
+            async move {
+                if let [key] = &keys[..] {
+                    return vec![sidecar.get(key).await];
+                }
+                let found = sidecar.get_many(&keys).await;
+                keys.iter()
+                    .map(|key| found.as_ref().map(|found| found.get(key).cloned()).map_err(Clone::clone))
+                    .collect()
+            }
+        };
+        match tokio::time::timeout(CALL, self.gathers.reads.ask(key.to_owned(), key.len(), make)).await {
+            Ok(read) => read.unwrap_or_else(|| Err(Failure::unanswered())),
+            Err(_) => Err(Failure::Elapsed),
+        }
     }
 
     /// The values of those of the keys that have one.
@@ -197,7 +233,7 @@ impl Sidecar {
                 vec![sidecar.save_all(items).await; count]
             }
         };
-        match tokio::time::timeout(CALL, self.creates.ask(item, bytes, make)).await {
+        match tokio::time::timeout(CALL, self.gathers.creates.ask(item, bytes, make)).await {
             Ok(saved) => saved.unwrap_or_else(|| Err(Failure::unanswered())),
             Err(_) => Err(Failure::Elapsed),
         }
@@ -257,8 +293,7 @@ impl Sidecar {
         }
     }
 
-    /// Publishes one event. Never together with others of which one may be refused: all would be told so, and
-    /// published again.
+    /// Publishes one event.
     pub(crate) async fn publish(&self, topic: &str, message: Message) -> Result<(), Failure> {
         let request = PublishEventRequest {
             pubsub_name: self.pubsub().to_owned(),

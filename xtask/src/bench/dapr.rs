@@ -23,6 +23,8 @@ const FASTAPI: [&str; 4] = [DAPR, "dapr-ext-fastapi==1.18.3", "fastapi==0.165.0"
 const FLASK: [&str; 3] = [DAPR, "flask-dapr==1.18.3", "flask==3.1.3"];
 /// Events of 1 KB in a call that publishes many.
 const BATCH: usize = 100;
+/// Attempts at a time of our worker. Uvicorn does 40, and the sidecar hands out 100.
+const CONCURRENCY: u32 = 32;
 /// Events that are not counted at either end of a flood.
 const EDGE: usize = 10;
 
@@ -155,10 +157,10 @@ fn workmanager() -> anyhow::Result<Subject> {
         command.args(["--dapr-grpc-port", &sidecar.grpc.port().to_string()]);
         let running = running(command, sidecar, folder)?;
         http::until("the program is ready", || http::ask(server, "GET /readyz", "", "", 200).is_ok())?;
-        load::create_echo(server)?;
+        load::create_echo(server, CONCURRENCY)?;
         Ok(running)
     };
-    let name = format!("workmanager, Python, concurrency {}", load::CONCURRENCY);
+    let name = format!("workmanager, Python, concurrency {CONCURRENCY}");
     Ok(Subject { name, start: Box::new(start), command: "workmanager serve --profile dapr" })
 }
 

@@ -28,12 +28,12 @@ const JSON: &str = "content-type: application/json\r\n";
 /// Attempts at a time of the worker.
 pub(super) const CONCURRENCY: u32 = 8;
 
-/// Makes a running worker on `orders` that replies to `replies` with the data that it got.
-pub(super) fn create_echo(server: SocketAddr) -> anyhow::Result<()> {
+/// Makes a running worker on `orders` that replies to `replies` with the data that it got, with so many attempts at a time.
+pub(super) fn create_echo(server: SocketAddr, concurrency: u32) -> anyhow::Result<()> {
     let content = STANDARD.encode(ECHO);
     let body = format!(
         "{{\"name\": \"echo\", \"topic\": \"orders\", \"replyTopic\": \"replies\", \"start\": true, \"limits\": \
-         {{\"concurrency\": {CONCURRENCY}}}, \"codeSource\": {{\"content\": \"{content}\"}}}}"
+         {{\"concurrency\": {concurrency}}}, \"codeSource\": {{\"content\": \"{content}\"}}}}"
     );
     http::ask(server, "POST /v1/workers", JSON, &body, 201).map(drop)
 }
@@ -56,7 +56,7 @@ impl Plane {
         let (mut command, server) = ours::control_plane(&binary, "serve", folder.path())?;
         let program = Program(command.args(["--log", "error"]).args(options).spawn()?);
         http::until("the program is healthy", || http::ask(server, "GET /health", "", "", 200).is_ok())?;
-        create_echo(server)?;
+        create_echo(server, CONCURRENCY)?;
         Ok(Self { server, program, _folder: folder })
     }
 

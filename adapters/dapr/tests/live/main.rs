@@ -12,3 +12,4 @@ mod replicas;
 mod settlement;
 mod state;
 mod streams;
+mod together;
