@@ -50,7 +50,11 @@ impl Dapr {
     /// # Errors
     /// Says why nothing could be found out.
     pub async fn findings(&self) -> Result<Vec<Finding>, String> {
-        look(self.shared()).await.map_err(|failure| failure.reason().to_owned())
+        let mut findings = Vec::new();
+        match look(self.shared(), &mut findings).await {
+            Ok(()) => Ok(findings),
+            Err(failure) => Err(failure.reason().to_owned()),
+        }
     }
 }
 
@@ -58,42 +62,39 @@ async fn run(shared: Arc<Shared>) {
     let stopping = shared.tasks.stopping();
     let work = async {
         loop {
-            match look(&shared).await {
-                Ok(findings) => break findings,
-                Err(failure) => tracing::warn!(
-                    "whether the sidecar's components are as they should be cannot be seen, and is tried again in {} s: {}",
-                    AGAIN.as_secs(),
-                    failure.reason()
-                ),
+            let mut findings = Vec::new();
+            let looked = look(&shared, &mut findings).await;
+            for Finding { file, line, reason } in &findings {
+                tracing::warn!("the sidecar's components are not as {file} has them, {line}: {reason}");
             }
+            let Err(failure) = looked else { return shared.set_checkup(Checkup::Done { findings }) };
+            let (reason, pause) = (failure.reason().to_owned(), AGAIN.as_secs());
+            tracing::warn!("the sidecar's components cannot be looked at, and are again in {pause} s: {reason}");
+            shared.set_checkup(Checkup::Failed { findings, reason });
             tokio::time::sleep(AGAIN).await;
         }
     };
     tokio::select! {
-        findings = work => {
-            for Finding { file, line, reason } in &findings {
-                tracing::warn!("the sidecar's components are not as {file} has them, {line}: {reason}");
-            }
-            shared.set_checkup(Checkup::Done(findings));
-        }
+        () = work => {}
         () = stopping.cancelled() => {}
     }
 }
 
-async fn look(shared: &Shared) -> Result<Vec<Finding>, Failure> {
+/// Adds what it finds to `findings`, also when it cannot go on.
+async fn look(shared: &Shared, findings: &mut Vec<Finding>) -> Result<(), Failure> {
     let turn = take_turn(shared).await.map_err(unknown)?;
     let looked = async {
         let said = shared.sidecar.metadata().await?;
-        let mut findings = declared(shared, &said);
+        findings.extend(declared(shared, &said));
         findings.extend(state::look(shared, &said.id).await?);
         let is_redis = kind(&said, shared.sidecar.pubsub()) == "pubsub.redis";
         findings.extend(bus::look(shared, &said.id, is_redis).await?);
-        Ok(findings)
+        Ok(())
     };
-    let findings = tokio::time::timeout(TURN, looked).await.unwrap_or(Err(Failure::Elapsed));
+    let looked = tokio::time::timeout(TURN, looked).await.unwrap_or(Err(Failure::Elapsed));
     // Should this fail, the others wait until the turn is over.
     let _ = shared.cells.write(KEY, Kind::Value, until(0), Expect::Revision(turn)).await;
-    findings
+    looked
 }
 
 /// What the sidecar says without being tried.

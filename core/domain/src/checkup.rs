@@ -4,15 +4,25 @@ use serde::{Deserialize, Serialize};
 
 /// How far the look at it is, as `GET /v1/checkup` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(tag = "state", content = "findings", rename_all = "lowercase")]
+#[serde(tag = "state", rename_all = "lowercase")]
 pub enum Checkup {
     /// There is nothing to look at: everything is part of this program.
     #[default]
     None,
     /// It goes on.
     Running,
-    /// What was found; nothing if all is as it should be, as far as it shows.
-    Done(Vec<Finding>),
+    /// It is over.
+    Done {
+        /// What was found; nothing if all is as it should be, as far as it shows.
+        findings: Vec<Finding>,
+    },
+    /// It could not be carried out to its end, and is tried again.
+    Failed {
+        /// What was found before.
+        findings: Vec<Finding>,
+        /// Why it went no further.
+        reason: String,
+    },
 }
 
 /// Something that should be otherwise.

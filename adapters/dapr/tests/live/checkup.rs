@@ -1,7 +1,10 @@
 //! A sidecar whose files are not as they are shipped is found out, line by line.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
-use workmanager_tests_contracts::Fixture as _;
+use workmanager_core_domain::{Checkup, ports::Bus as _};
+use workmanager_tests_contracts::{Fixture as _, within};
 
 use crate::machine::{Broker, Dies, Live, Store};
 
@@ -80,4 +83,25 @@ async fn a_subscription_that_sends_events_elsewhere_is_found() {
     let alter = |name: &str, text: String| if name == "pubsub.yaml" { text + more } else { text };
     let Some(found) = found(Store::Redis, Broker::Redis, &alter).await else { return };
     assert_eq!(found, [("deploy/dapr/".to_owned(), "kind: Subscription".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_that_gets_stuck_says_why_and_what_it_has_found() {
+    let Some(mut live) = Live::new(Store::Memory, Broker::Redis, Dies::Client).await else { return };
+    live.machine.kill_redis();
+    let store = live.store();
+    store.check_up();
+    within(async {
+        let (findings, reason) = loop {
+            match store.checkup() {
+                Checkup::Failed { findings, reason } => break (findings, reason),
+                other => assert_eq!(other, Checkup::Running),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let files: Vec<_> = findings.iter().map(|finding| &*finding.file).collect();
+        assert_eq!(files, ["deploy/dapr/statestore.yaml"]);
+        assert!(!reason.is_empty());
+    })
+    .await;
 }

@@ -60,10 +60,15 @@ async fn sidecar(client: &Client) -> Vec<Check> {
             let advice = "ask again in a minute";
             vec![Check::warn(NAME, "its components are still being looked at", advice)]
         }
-        Ok(Checkup::Done(findings)) if findings.is_empty() => {
+        Ok(Checkup::Done { findings }) if findings.is_empty() => {
             vec![Check::ok(NAME, "its components do what deploy/dapr is for, as far as it shows")]
         }
-        Ok(Checkup::Done(findings)) => findings.iter().map(differs).collect(),
+        Ok(Checkup::Done { findings }) => findings.iter().map(differs).collect(),
+        Ok(Checkup::Failed { findings, reason }) => {
+            let message = format!("its components could not all be looked at: {reason}");
+            let failed = Check::warn(NAME, message, "the server tries again every minute");
+            findings.iter().map(differs).chain([failed]).collect()
+        }
         Err(error) => {
             let advice = error.hint().unwrap_or_else(|| "the server's log says why".to_owned());
             vec![Check::warn(NAME, error.to_string(), advice)]
