@@ -23,7 +23,7 @@ use crate::{
 /// Options of `cargo xtask test`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Tests of the lab tier too: those marked `#[ignore]`, which need a cluster or a long time.
+    /// Tests of the lab tier too: those marked `#[ignore]`, which need a cluster or a long time, and those on RabbitMQ.
     #[arg(long)]
     all: bool,
     /// Tools that must be there: a test that skips for want of one counts as failed.
@@ -90,6 +90,13 @@ fn tests(tools: &Tools, options: &Options) -> anyhow::Result<(Tally, bool)> {
             Ok(path) => drop(command.env(variable, path)),
             // Each test that needs it says so, and whoever requires it has it counted.
             Err(error) => println!("{variable} is not set: {error:#}"),
+        }
+    }
+    // Only where time is no matter: a broker of its own takes each test some ten seconds.
+    if options.all {
+        match tools.rabbitmq() {
+            Ok(path) => drop(command.env("WORKMANAGER_TEST_RABBITMQ", path)),
+            Err(error) => println!("WORKMANAGER_TEST_RABBITMQ is not set: {error:#}"),
         }
     }
     match tools.dotnet() {

@@ -5,6 +5,7 @@ import (
 	"github.com/dapr/components-contrib/nameresolution/kubernetes"
 	"github.com/dapr/components-contrib/nameresolution/nameformat"
 	pubsubmemory "github.com/dapr/components-contrib/pubsub/in-memory"
+	pubsubrabbitmq "github.com/dapr/components-contrib/pubsub/rabbitmq"
 	pubsubredis "github.com/dapr/components-contrib/pubsub/redis"
 	secretsfile "github.com/dapr/components-contrib/secretstores/local/file"
 	statememory "github.com/dapr/components-contrib/state/in-memory"
@@ -28,6 +29,7 @@ func register(log logger.Logger) {
 	pubsub.DefaultRegistry.Logger = log
 	pubsub.DefaultRegistry.RegisterComponent(pubsubmemory.New, "in-memory")
 	pubsub.DefaultRegistry.RegisterComponent(pubsubredis.NewRedisStreams, "redis")
+	pubsub.DefaultRegistry.RegisterComponent(pubsubrabbitmq.NewRabbitMQ, "rabbitmq")
 
 	lock.DefaultRegistry.Logger = log
 	lock.DefaultRegistry.RegisterComponent(lockredis.NewStandaloneRedisLock, "redis")

@@ -1,4 +1,4 @@
-//! The bus suite on Redis Streams, and what is left of it in memory.
+//! The bus suite on Redis Streams and RabbitMQ, and what is left of it in memory.
 
 use workmanager_tests_contracts::{bus, passing};
 
@@ -8,6 +8,12 @@ mod on_redis {
     use super::*;
 
     bus!(Live::redis);
+}
+
+mod on_rabbitmq {
+    use super::*;
+
+    bus!(Live::rabbit);
 }
 
 mod in_memory {

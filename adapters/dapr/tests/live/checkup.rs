@@ -77,6 +77,12 @@ async fn nothing_is_found_in_a_store_in_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_found_in_a_bus_on_rabbitmq() {
+    let Some(found) = found(Store::Sqlite, Broker::Rabbit, &|_, text| text).await else { return };
+    assert_eq!(found, []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscription_that_sends_events_elsewhere_is_found() {
     let more = "\n---\napiVersion: dapr.io/v2alpha1\nkind: Subscription\nmetadata: {name: stray}\n\
                 spec: {pubsubname: pubsub, topic: orders, routes: {default: /orders}}\n";

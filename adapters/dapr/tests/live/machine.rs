@@ -25,6 +25,8 @@ use workmanager_core_domain::Digest;
 use workmanager_core_kit::{Secret, SystemClock};
 use workmanager_tests_contracts::Fixture;
 
+use crate::rabbit::Rabbit;
+
 /// Says loudly that a test has nothing to do.
 fn skip(tool: &str, variable: &str) {
     // Not by `eprintln!`, which the test harness keeps to itself.
@@ -33,7 +35,7 @@ fn skip(tool: &str, variable: &str) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test runner says where its tools are")]
-fn tool(name: &str, variable: &str) -> Option<PathBuf> {
+pub(crate) fn tool(name: &str, variable: &str) -> Option<PathBuf> {
     let path = std::env::var_os(variable).map(PathBuf::from);
     if path.is_none() {
         skip(name, variable);
@@ -56,6 +58,7 @@ pub(crate) enum Store {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Broker {
     Redis,
+    Rabbit,
     Memory,
 }
 
@@ -96,10 +99,11 @@ pub(crate) struct Machine {
     pub(crate) http_port: u16,
     daprd: Option<Process>,
     redis: Option<Process>,
+    rabbit: Option<Rabbit>,
 }
 
 /// A port below those that connections take for themselves.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let port = fastrand::u16(10_000..30_000);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
@@ -108,10 +112,13 @@ fn free_port() -> u16 {
     }
 }
 
-/// The files that are shipped.
+/// Where the files are that are shipped.
+pub(crate) fn deploy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/dapr")
+}
+
 fn deployed(file: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/dapr");
-    fs::read_to_string(folder.join(file)).unwrap()
+    fs::read_to_string(deploy().join(file)).unwrap()
 }
 
 impl Machine {
@@ -131,6 +138,8 @@ impl Machine {
         let needs_redis = store == Store::Redis || broker == Broker::Redis;
         let redis_path = if needs_redis { Some(tool("redis-server", "WORKMANAGER_TEST_REDIS")?) } else { None };
         let folder = tempfile::tempdir().unwrap();
+        let is_rabbit = broker == Broker::Rabbit;
+        let rabbit = if is_rabbit { Some(Rabbit::start(folder.path().join("rabbit"))?) } else { None };
         let mut machine = Self {
             folder,
             daprd_path,
@@ -141,6 +150,7 @@ impl Machine {
             http_port: free_port(),
             daprd: None,
             redis: None,
+            rabbit,
         };
         machine.write_resources(store, broker, alter);
         machine.start_redis();
@@ -175,6 +185,10 @@ impl Machine {
             Store::Memory => component("statestore", "state.in-memory", prefix),
         };
         let pubsub = match broker {
+            Broker::Rabbit => {
+                let port = self.rabbit.as_ref().expect("it runs").port;
+                deployed("rabbitmq/pubsub.yaml").replace("127.0.0.1:5672", &format!("127.0.0.1:{port}"))
+            }
             Broker::Redis => with_address("pubsub.yaml"),
             Broker::Memory => component("pubsub", "pubsub.in-memory", ""),
         };
@@ -293,6 +307,11 @@ impl Live {
     async fn on(machine: Machine, dies: Dies) -> Option<Self> {
         let store = machine.client().await;
         Some(Self { machine, store, dies })
+    }
+
+    /// The bus on RabbitMQ, and no Redis at all.
+    pub(crate) async fn rabbit() -> Option<Self> {
+        Self::new(Store::Sqlite, Broker::Rabbit, Dies::Client).await
     }
 
     /// State and bus on Redis; what dies in a restart is this process' part.

@@ -8,6 +8,7 @@ mod checkup;
 mod formats;
 mod kills;
 mod machine;
+mod rabbit;
 mod replicas;
 mod settlement;
 mod state;
