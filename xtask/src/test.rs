@@ -4,7 +4,8 @@ mod tally;
 
 use std::{
     io::{BufRead as _, BufReader, Read, Write as _},
-    process::Stdio,
+    path::PathBuf,
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::Instant,
@@ -76,6 +77,15 @@ fn checks(tools: &Tools) -> anyhow::Result<()> {
     steps::run(steps)
 }
 
+/// Tells the tests where a tool is. Each test that needs one that is not there says so, and whoever requires it has it
+/// counted.
+fn set(command: &mut Command, variable: &str, tool: anyhow::Result<PathBuf>) {
+    match tool {
+        Ok(path) => drop(command.env(variable, path)),
+        Err(error) => println!("{variable} is not set: {error:#}"),
+    }
+}
+
 /// Runs cargo's tests, passes on what they write, and counts.
 fn tests(tools: &Tools, options: &Options) -> anyhow::Result<(Tally, bool)> {
     let mut command = cargo(&["test", "--workspace", "--all-features", "--locked", "--no-fail-fast"]);
@@ -86,18 +96,12 @@ fn tests(tools: &Tools, options: &Options) -> anyhow::Result<(Tally, bool)> {
         ("WORKMANAGER_TEST_CLUSTER", tools.cluster(Set::Admission)),
     ];
     for (variable, tool) in needed {
-        match tool {
-            Ok(path) => drop(command.env(variable, path)),
-            // Each test that needs it says so, and whoever requires it has it counted.
-            Err(error) => println!("{variable} is not set: {error:#}"),
-        }
+        set(&mut command, variable, tool);
     }
     // Only where time is no matter: a broker of its own takes each test some ten seconds.
     if options.all {
-        match tools.rabbitmq() {
-            Ok(path) => drop(command.env("WORKMANAGER_TEST_RABBITMQ", path)),
-            Err(error) => println!("WORKMANAGER_TEST_RABBITMQ is not set: {error:#}"),
-        }
+        set(&mut command, "WORKMANAGER_TEST_RABBITMQ", tools.rabbitmq());
+        set(&mut command, "WORKMANAGER_TEST_DAPRD_REPAIRED", tools.daprd_repaired());
     }
     match tools.dotnet() {
         Ok(dotnet) => {

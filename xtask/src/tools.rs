@@ -11,10 +11,11 @@ use clap::Args;
 use sha2::{Digest as _, Sha256};
 
 mod cluster;
+mod daprd;
 
 pub(crate) use cluster::Set;
 
-use crate::{check::cargo, root};
+use crate::check::cargo;
 
 pub(crate) mod dotnet;
 
@@ -177,28 +178,6 @@ impl Tools {
     /// There is no python3 with venv, or PyPI cannot be reached.
     pub(crate) fn dapr_python(&self) -> anyhow::Result<PathBuf> {
         Ok(self.venv(&["dapr==1.18.3"])?.join("bin/python"))
-    }
-
-    /// The Dapr sidecar for tests, built from `tests/tools/daprd` once for each state of its sources: two to
-    /// five minutes, 75 MB.
-    ///
-    /// # Errors
-    /// There is no Go, or its module proxy cannot be reached.
-    pub(crate) fn daprd(&self) -> anyhow::Result<PathBuf> {
-        let module = root().join("tests/tools/daprd");
-        let folder = self.cache.join(format!("tools/daprd-{}", digest(&module)?));
-        let path = folder.join("daprd");
-        if path.exists() {
-            return Ok(path);
-        }
-        eprintln!("building daprd, once");
-        let unfinished = folder.join("unfinished");
-        let mut build = Command::new(go()?);
-        build.args(["build", "-trimpath", "-ldflags", "-s -w", "-o"]).arg(&unfinished).arg(".");
-        build.current_dir(module).env("CGO_ENABLED", "0");
-        ran(&mut build, "the Go module proxy must be reachable")?;
-        fs::rename(unfinished, &path)?;
-        Ok(path)
     }
 }
 

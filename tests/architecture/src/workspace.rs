@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use cargo_metadata::{MetadataCommand, TargetKind};
 
 /// Kinds of file that the rules read.
-const TEXT: [&str; 12] = ["rs", "py", "cs", "toml", "md", "sh", "tf", "yaml", "yml", "json", "proto", "html"];
+const TEXT: [&str; 13] = ["rs", "py", "cs", "toml", "md", "sh", "tf", "yaml", "yml", "json", "proto", "html", "patch"];
 /// Folders that hold no source.
 const NOT_SOURCE: [&str; 5] = ["target", "node_modules", "__pycache__", "bin", "obj"];
 

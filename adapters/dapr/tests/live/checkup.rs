@@ -77,9 +77,9 @@ async fn nothing_is_found_in_a_store_in_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_found_in_a_bus_on_rabbitmq() {
+async fn in_a_bus_on_rabbitmq_its_component_is_found_and_nothing_else() {
     let Some(found) = found(Store::Sqlite, Broker::Rabbit, &|_, text| text).await else { return };
-    assert_eq!(found, []);
+    assert_eq!(found, [("deploy/dapr/rabbitmq/pubsub.yaml".to_owned(), "type".to_owned())]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

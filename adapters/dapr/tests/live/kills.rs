@@ -23,11 +23,10 @@ use workmanager_tests_contracts::{
 use crate::machine::{Broker, Dies, Live, Store};
 
 const TOPICS: usize = 8;
-const EACH: usize = 100;
 
 /// Publishes until each event was accepted.
-async fn publish_all(bus: Arc<Dapr>, topic: Topic, number: usize) {
-    for i in 0..EACH {
+async fn publish_all(bus: Arc<Dapr>, topic: Topic, number: usize, each: usize) {
+    for i in 0..each {
         let event = event(format!("{number}-{i}"));
         while bus.publish(&topic, std::slice::from_ref(&event)).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -52,52 +51,86 @@ async fn take_all(bus: Arc<Dapr>, topic: Topic, seen: Arc<Mutex<BTreeSet<String>
     }
 }
 
+/// What is done to whom in a loop of kills.
+pub(crate) struct Kills {
+    /// Events of each topic.
+    pub(crate) each: usize,
+    /// How long what is missing may take when nothing is killed any more.
+    pub(crate) rest: Duration,
+    /// Whether the broker dies, too.
+    pub(crate) broker: bool,
+}
+
+/// Kills what dies after a round beside the client; whether that was the broker, too.
+fn kill_some(live: &mut Live, round: u32, kills: &Kills) -> bool {
+    let (sidecar_dies, broker_dies) = (round.is_multiple_of(3), kills.broker && round.is_multiple_of(5));
+    if sidecar_dies {
+        live.machine.kill_daprd();
+    }
+    if broker_dies {
+        live.machine.restart_broker();
+    }
+    // After the broker: with some a sidecar that does not find it ends.
+    if sidecar_dies {
+        live.machine.start_daprd();
+    }
+    broker_dies
+}
+
+/// Kills client, sidecar and broker again and again as long as events are published; says which of them did not come,
+/// and how often the broker died.
+pub(crate) async fn missing(live: &mut Live, kills: &Kills) -> (Vec<String>, usize) {
+    let topics: Vec<_> = (0..TOPICS).map(|number| topic(&format!("topic-{number}"))).collect();
+    let seen = Arc::new(Mutex::new(BTreeSet::new()));
+    // A broker may keep events from the first subscription on.
+    let first = live.machine.client().await;
+    for topic in &topics {
+        first.subscribe(topic).await.unwrap();
+    }
+    first.stop();
+    let publisher = live.store();
+    let mut publishing = JoinSet::new();
+    for (number, topic) in topics.iter().enumerate() {
+        publishing.spawn(publish_all(publisher.clone(), topic.clone(), number, kills.each));
+    }
+    let (start, mut round, mut broker_kills) = (Instant::now(), 0_u32, 0);
+    let is_complete = || seen.lock().unwrap().len() == TOPICS * kills.each;
+    while !is_complete() {
+        round += 1;
+        let client = live.machine.client().await;
+        let mut taking = JoinSet::new();
+        for topic in &topics {
+            taking.spawn(take_all(client.clone(), topic.clone(), seen.clone()));
+        }
+        // As long as events are published something dies every second; then all may come to rest.
+        let is_over = publishing.is_empty();
+        let pause = if is_over { kills.rest } else { Duration::from_millis(400 + fastrand::u64(0..1_200)) };
+        let end = Instant::now() + pause;
+        while Instant::now() < end && !is_complete() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            while publishing.try_join_next().is_some() {}
+        }
+        if is_over {
+            break;
+        }
+        taking.abort_all();
+        client.stop();
+        drop(client);
+        broker_kills += usize::from(kill_some(live, round, kills));
+    }
+    assert!(round > 3, "{round} rounds of kills in {:?}", start.elapsed());
+    let expected = (0..TOPICS).flat_map(|number| (0..kills.each).map(move |i| format!("{number}-{i}")));
+    let seen = seen.lock().unwrap();
+    (expected.filter(|id| !seen.contains(id)).collect(), broker_kills)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_event_is_lost_while_clients_sidecar_and_redis_are_killed() {
     let Some(mut live) = Live::redis().await else { return };
     within(async {
-        let topics: Vec<_> = (0..TOPICS).map(|number| topic(&format!("topic-{number}"))).collect();
-        let seen = Arc::new(Mutex::new(BTreeSet::new()));
-        let publisher = live.store();
-        let mut publishing = JoinSet::new();
-        for (number, topic) in topics.iter().enumerate() {
-            publishing.spawn(publish_all(publisher.clone(), topic.clone(), number));
-        }
-        let (start, mut round) = (Instant::now(), 0_u32);
-        let is_complete = || seen.lock().unwrap().len() == TOPICS * EACH;
-        while !is_complete() {
-            round += 1;
-            let client = live.machine.client().await;
-            let mut taking = JoinSet::new();
-            for topic in &topics {
-                taking.spawn(take_all(client.clone(), topic.clone(), seen.clone()));
-            }
-            // As long as events are published something dies every second; then all may come to rest.
-            let is_over = publishing.is_empty();
-            let pause = Duration::from_millis(if is_over { 45_000 } else { 400 + fastrand::u64(0..1_200) });
-            let end = Instant::now() + pause;
-            while Instant::now() < end && !is_complete() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                while publishing.try_join_next().is_some() {}
-            }
-            if is_over {
-                let expected = (0..TOPICS).flat_map(|number| (0..EACH).map(move |i| format!("{number}-{i}")));
-                let missing: Vec<_> = expected.filter(|id| !seen.lock().unwrap().contains(id)).collect();
-                assert!(missing.is_empty(), "lost: {missing:?}");
-            }
-            taking.abort_all();
-            client.stop();
-            drop(client);
-            if !is_over && round.is_multiple_of(3) {
-                live.machine.kill_daprd();
-                live.machine.start_daprd();
-            }
-            if !is_over && round.is_multiple_of(5) {
-                live.machine.kill_redis();
-                live.machine.start_redis();
-            }
-        }
-        assert!(round > 3, "{round} rounds of kills in {:?}", start.elapsed());
+        let kills = Kills { each: 100, rest: Duration::from_secs(45), broker: true };
+        let (missing, _) = missing(&mut live, &kills).await;
+        assert!(missing.is_empty(), "lost: {missing:?}");
     })
     .await;
 }

@@ -1,7 +1,6 @@
-//! A sidecar and a Redis of one test's own, on free ports and in a folder of their own.
+//! A sidecar and a broker of one test's own, on free ports and in a folder of their own.
 
 use std::{
-    collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
@@ -12,13 +11,6 @@ use std::{
 };
 
 use async_trait::async_trait;
-use dapr::dapr::proto::{
-    common::v1::{Etag, StateItem, StateOptions},
-    runtime::v1::{
-        GetMetadataRequest, GetStateRequest, GetStateResponse, PubsubSubscription, PubsubSubscriptionType,
-        SaveStateRequest, dapr_client::DaprClient,
-    },
-};
 use tempfile::TempDir;
 use workmanager_adapters_dapr::{Config, Dapr};
 use workmanager_core_domain::Digest;
@@ -59,6 +51,8 @@ pub(crate) enum Store {
 pub(crate) enum Broker {
     Redis,
     Rabbit,
+    /// RabbitMQ, and a sidecar whose component for it is repaired.
+    Repaired,
     Memory,
 }
 
@@ -134,11 +128,13 @@ impl Machine {
         token: Option<&'static str>,
         alter: &dyn Fn(&str, String) -> String,
     ) -> Option<Self> {
-        let daprd_path = tool("daprd", "WORKMANAGER_TEST_DAPRD")?;
+        let is_repaired = broker == Broker::Repaired;
+        let variable = if is_repaired { "WORKMANAGER_TEST_DAPRD_REPAIRED" } else { "WORKMANAGER_TEST_DAPRD" };
+        let daprd_path = tool("daprd", variable)?;
         let needs_redis = store == Store::Redis || broker == Broker::Redis;
         let redis_path = if needs_redis { Some(tool("redis-server", "WORKMANAGER_TEST_REDIS")?) } else { None };
         let folder = tempfile::tempdir().unwrap();
-        let is_rabbit = broker == Broker::Rabbit;
+        let is_rabbit = is_repaired || broker == Broker::Rabbit;
         let rabbit = if is_rabbit { Some(Rabbit::start(folder.path().join("rabbit"))?) } else { None };
         let mut machine = Self {
             folder,
@@ -185,7 +181,7 @@ impl Machine {
             Store::Memory => component("statestore", "state.in-memory", prefix),
         };
         let pubsub = match broker {
-            Broker::Rabbit => {
+            Broker::Rabbit | Broker::Repaired => {
                 let port = self.rabbit.as_ref().expect("it runs").port;
                 deployed("rabbitmq/pubsub.yaml").replace("127.0.0.1:5672", &format!("127.0.0.1:{port}"))
             }
@@ -261,6 +257,22 @@ impl Machine {
         }
     }
 
+    /// The RabbitMQ of a test that has one.
+    pub(crate) fn rabbit(&mut self) -> &mut Rabbit {
+        self.rabbit.as_mut().expect("the test has a RabbitMQ")
+    }
+
+    /// Kills the broker and starts it again on what it has on disk.
+    pub(crate) fn restart_broker(&mut self) {
+        if let Some(rabbit) = &mut self.rabbit {
+            rabbit.kill();
+            rabbit.run();
+        } else {
+            self.kill_redis();
+            self.start_redis();
+        }
+    }
+
     pub(crate) fn config(&self) -> Config {
         Config {
             endpoint: format!("127.0.0.1:{}", self.grpc_port).parse().unwrap(),
@@ -314,6 +326,11 @@ impl Live {
         Self::new(Store::Sqlite, Broker::Rabbit, Dies::Client).await
     }
 
+    /// The same with the component repaired.
+    pub(crate) async fn repaired() -> Option<Self> {
+        Self::new(Store::Sqlite, Broker::Repaired, Dies::Client).await
+    }
+
     /// State and bus on Redis; what dies in a restart is this process' part.
     pub(crate) async fn redis() -> Option<Self> {
         Self::new(Store::Redis, Broker::Redis, Dies::Client).await
@@ -343,40 +360,5 @@ impl Fixture for Live {
 
     async fn damage(&self, blob: &Digest) {
         self.machine.damage(&format!("blob/{}/0", blob.hex())).await;
-    }
-}
-
-impl Machine {
-    /// The topics whose streams the sidecar says it has.
-    pub(crate) async fn streams(&self) -> BTreeSet<String> {
-        let mut client = DaprClient::connect(format!("http://127.0.0.1:{}", self.grpc_port)).await.unwrap();
-        let said = client.get_metadata(GetMetadataRequest {}).await.unwrap().into_inner();
-        let is_stream = |one: &PubsubSubscription| one.r#type == PubsubSubscriptionType::Streaming as i32;
-        said.subscriptions.into_iter().filter(is_stream).map(|one| one.topic).collect()
-    }
-
-    /// What the store has under a key: bytes and etag.
-    pub(crate) async fn raw(&self, key: &str) -> GetStateResponse {
-        let mut client = DaprClient::connect(format!("http://127.0.0.1:{}", self.grpc_port)).await.unwrap();
-        let store_name = "statestore".to_owned();
-        let get = GetStateRequest { store_name, key: key.to_owned(), ..GetStateRequest::default() };
-        client.get_state(get).await.unwrap().into_inner()
-    }
-
-    /// Changes the last byte of a value, behind the adapter's back.
-    async fn damage(&self, key: &str) {
-        let mut client = DaprClient::connect(format!("http://127.0.0.1:{}", self.grpc_port)).await.unwrap();
-        let store_name = "statestore".to_owned();
-        let found = self.raw(key).await;
-        let mut value = found.data;
-        *value.last_mut().expect("a value") ^= 1;
-        let item = StateItem {
-            key: key.to_owned(),
-            value,
-            etag: Some(Etag { value: found.etag }),
-            options: Some(StateOptions { concurrency: 1, consistency: 2 }),
-            ..StateItem::default()
-        };
-        client.save_state(SaveStateRequest { store_name, states: vec![item] }).await.unwrap();
     }
 }
