@@ -9,6 +9,7 @@ internal static class Program
 {
     private static int Main(string[] arguments)
     {
+        Rehearsal.Begin();
         var channel = new Channel();
         if (arguments is ["prewarmed"]) Prewarm.Run();
         channel.Write(Kind.Ready, Heads.Ready($".NET {Environment.Version}"), default);
@@ -28,6 +29,7 @@ internal static class Program
             }
         }
         worker?.Dispose();
+        if (arguments is ["rehearsal"]) Rehearsal.End();
         return 0;
     }
 

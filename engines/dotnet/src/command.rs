@@ -12,18 +12,22 @@ use workmanager_core_frames::ReadyHead;
 use workmanager_core_kit::Tasks;
 use workmanager_engines_host::{Child, Process, SpawnError, confine, pair};
 
-use crate::launch::{Launch, Launcher};
+use crate::{
+    launch::{Launch, Launcher},
+    rehearsal::WRITES_NO_PROFILE,
+};
 
 /// What every program finds in its environment. No door for debuggers, no profile-guided compilation, which costs
 /// more than it brings in processes this small; and code pages that are writable while they are made, because
 /// their second mapping needs files in memory that no limit counts.
-const ENVIRONMENT: [(&str, &str); 6] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
     ("PATH", "/usr/local/bin:/usr/bin:/bin"),
     ("LANG", "C.UTF-8"),
     ("MALLOC_ARENA_MAX", "2"),
     ("DOTNET_EnableDiagnostics", "0"),
     ("DOTNET_TieredPGO", "0"),
     ("DOTNET_EnableWriteXorExecute", "0"),
+    (WRITES_NO_PROFILE, "1"),
 ];
 /// Bytes between two collections of young objects, in hexadecimal: small memory before few collections.
 const YOUNG: &str = "DOTNET_GCgen0size";

@@ -9,6 +9,7 @@ mod launch;
 mod launcher;
 mod nursery;
 mod programs;
+mod rehearsal;
 mod runtime;
 mod toolchain;
 

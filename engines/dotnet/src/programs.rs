@@ -5,15 +5,18 @@ use std::{
     io,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
+    process::Command,
+    slice,
 };
 
-use tracing::info;
+use tracing::{info, warn};
 use workmanager_core_domain::Digest;
 use workmanager_engines_host::SpawnError;
 
 use crate::{
     command::command,
     launch::{Launch, Launcher},
+    rehearsal::{self, rehearse},
     runtime::Runtime,
     toolchain::Toolchain,
 };
@@ -52,6 +55,7 @@ const HOST: Sources = sources![
     "host/Portable.cs",
     "host/Prewarm.cs",
     "host/Program.cs",
+    "host/Rehearsal.cs",
     "host/Worker.cs",
 ];
 const COMPILER: Sources = sources![
@@ -62,6 +66,7 @@ const COMPILER: Sources = sources![
     "compiler/SourceCompiler.cs",
     "compiler/Sources.cs",
 ];
+const REHEARSAL: Sources = sources!["rehearsal/Worker.cs"];
 
 const CLOUD_EVENTS_NAME: &str = "CloudNative.CloudEvents.dll";
 const HOST_NAME: &str = "workmanager-host.dll";
@@ -142,7 +147,7 @@ fn identity(runtime: &Runtime, toolchain: &Toolchain) -> io::Result<Digest> {
     if let Some(events) = &toolchain.events {
         all.push(Digest::of(&fs::read(events)?).hex());
     }
-    let sources = [WIRE, CLOUD_EVENTS, HOST, COMPILER].into_iter().flatten();
+    let sources = [WIRE, CLOUD_EVENTS, HOST, COMPILER, REHEARSAL].into_iter().flatten();
     all.extend(sources.map(|(name, text)| format!("{name}\n{text}")));
     Ok(Digest::of(all.join("\0").as_bytes()))
 }
@@ -160,7 +165,7 @@ impl Build<'_> {
         let cloud_events = host.join(CLOUD_EVENTS_NAME);
         let key = folder.join("key.snk");
         let written = [&host, &compiler].into_iter().try_for_each(fs::create_dir).and_then(|()| {
-            for (name, text) in [WIRE, CLOUD_EVENTS, HOST, COMPILER].into_iter().flatten() {
+            for (name, text) in [WIRE, CLOUD_EVENTS, HOST, COMPILER, REHEARSAL].into_iter().flatten() {
                 let path = folder.join("source").join(name);
                 fs::create_dir_all(path.parent().unwrap_or(folder))?;
                 fs::write(path, text)?;
@@ -186,9 +191,30 @@ impl Build<'_> {
             }
         }
         let program = || vec!["-target:exe".to_owned()];
-        self.compile(folder, &host.join(HOST_NAME), &[WIRE, HOST], program(), &[cloud_events])?;
+        self.compile(folder, &host.join(HOST_NAME), &[WIRE, HOST], program(), slice::from_ref(&cloud_events))?;
         let libraries = self.toolchain.libraries();
-        self.compile(folder, &compiler.join(COMPILER_NAME), &[WIRE, COMPILER], program(), &libraries)
+        self.compile(folder, &compiler.join(COMPILER_NAME), &[WIRE, COMPILER], program(), &libraries)?;
+        let (worker, library) = (folder.join("rehearsal.dll"), vec!["-target:library".to_owned()]);
+        self.compile(folder, &worker, &[REHEARSAL], library, &[cloud_events])?;
+        let rehearsed = fs::read(worker).and_then(|worker| rehearse(self.host(&host)?, worker));
+        if let Err(error) = rehearsed {
+            warn!("processes of .NET workers will start a little slower: {error}");
+        }
+        Ok(())
+    }
+
+    /// Runs the host for the rehearsal, with what it has in common with those that serve.
+    fn host(&self, folder: &Path) -> io::Result<Command> {
+        let launch = Launch {
+            framework: self.runtime.framework.clone(),
+            application: folder.join(HOST_NAME),
+            muxer: self.runtime.muxer.clone(),
+            arguments: vec![rehearsal::ARGUMENT.to_owned()],
+            properties: vec![("System.GC.Concurrent".to_owned(), "false".to_owned())],
+            parent: std::process::id(),
+            confinement: None,
+        };
+        command(self.launcher, &launch, "4000000")
     }
 
     /// What the `dotnet` program reads beside a program.

@@ -109,3 +109,20 @@ async fn a_runtime_that_is_not_there_is_said_with_what_to_do() {
     let error = harness.engine.spawn(&harness.manifest).await.unwrap_err();
     assert!(matches!(error, SpawnError::Died(_)), "{error:?}");
 }
+
+#[tokio::test]
+async fn what_a_first_event_takes_is_written_down_when_the_programs_are_made() {
+    let Some(options) = dotnet() else { return };
+    let cache = tempfile::tempdir().unwrap();
+    let harness = Harness::with(Options { cache: Some(cache.path().to_owned()), ..options });
+    let process = harness.engine.spawn(&harness.manifest).await.unwrap();
+    let made = std::fs::read_dir(cache.path().join("dotnet")).unwrap().flatten().map(|entry| entry.path());
+    let profiles: Vec<_> =
+        made.map(|path| path.join("host/workmanager-host.profile")).filter(|path| path.is_file()).collect();
+    let [profile] = &profiles[..] else { panic!("{profiles:?}") };
+    let before = std::fs::read(profile).unwrap();
+    assert!(before.len() > 4 << 10, "{} bytes are hardly an event's way", before.len());
+    // No process writes it again, not even one that ends by itself.
+    process.stop(LONG).await;
+    assert_eq!(std::fs::read(profile).unwrap(), before);
+}
