@@ -28,7 +28,7 @@ impl Bus for Dapr {
 
     async fn subscribe(&self, topic: &Topic) -> Result<Box<dyn Subscription>, BusError> {
         let shared = self.shared();
-        shared.keep(topic).await.map_err(as_bus_error)?;
+        shared.keep(std::slice::from_ref(topic)).await.map_err(as_bus_error)?;
         // What is given up must have a way back before anything can be given up.
         let stopping = shared.tasks.stopping();
         let (redo, is_new) = shared.hub.redo(&stopping);
@@ -51,9 +51,9 @@ impl Bus for Dapr {
     }
 
     async fn forget(&self, topic: &Topic) -> Result<(), BusError> {
-        self.shared().give_up(topic).await.map_err(as_bus_error)?;
+        // First, or a comparison would keep it again.
         self.shared().hub.forget(topic);
-        Ok(())
+        self.shared().give_up(topic).await.map_err(as_bus_error)
     }
 
     async fn topics(&self) -> Result<Vec<(Topic, Interest)>, BusError> {

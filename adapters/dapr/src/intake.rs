@@ -18,6 +18,7 @@ use crate::{
     index,
     sidecar::{Life, Message},
     stream::{Answer, Source, answer},
+    topics::Standing,
 };
 
 /// What came.
@@ -118,8 +119,10 @@ enum Rest {
 /// An event that came back while nobody takes its topic here: it goes back to the topic, where the broker keeps
 /// it for whoever takes it next. If the topic was given up, it is dropped as the rest of it is.
 async fn return_to(shared: &Shared, topic: &Topic, body: Vec<u8>) -> Result<(), String> {
-    if !shared.keeps(topic).await.map_err(|error| error.to_string())? {
-        return Ok(());
+    match shared.standing(topic).await.map_err(|error| error.to_string())? {
+        Standing::Kept => {}
+        Standing::JustGivenUp => return Err(format!("topic `{topic}` was given up a moment ago")),
+        Standing::GivenUp => return Ok(()),
     }
     let message = Message { body, metadata: HashMap::new() };
     shared.sidecar.publish(topic.as_str(), message).await.map_err(|failure| failure.reason().to_owned())

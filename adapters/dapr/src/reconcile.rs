@@ -1,4 +1,4 @@
-//! Holds the sidecar's own list of streams against ours. One that it does not list brings nothing, however open it looks
+//! Holds the sidecar's own list of streams against ours, and the shared list of topics. One that it does not list brings nothing, however open it looks
 //! from here: a proxy on the way may have kept our end of it.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -15,6 +15,10 @@ pub(crate) async fn run(shared: Arc<Shared>, pause: Duration) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stopping.cancelled() => return,
+        }
+        // A replica that did not know of a topic's new owner may have given it up.
+        if let Err(error) = shared.keep(&shared.hub.taken()).await {
+            tracing::debug!("whether all open topics are kept cannot be seen: {error}");
         }
         // Before the sidecar is asked: what is opened meanwhile may not be in its list.
         let lines = shared.hub.open_lines();

@@ -31,7 +31,7 @@ use crate::machine::{Live, Machine};
 const STRUCTURED: &str = "application/cloudevents+json";
 
 /// Publishes over the sidecar's HTTP API, as any program does.
-fn publish(machine: &Machine, target: &str, content_type: &str, body: &[u8]) {
+pub(crate) fn publish(machine: &Machine, target: &str, content_type: &str, body: &[u8]) {
     let mut stream = TcpStream::connect(("127.0.0.1", machine.http_port)).unwrap();
     let head = format!(
         "POST /v1.0/publish/pubsub/{target} HTTP/1.1\r\nhost: daprd\r\nconnection: close\r\n\
