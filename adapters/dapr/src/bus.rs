@@ -20,6 +20,9 @@ use crate::{
     subscription::Taker,
 };
 
+/// With more topics than this the shipped component's pool of connections is too small, and others may be.
+const MANY: usize = 100;
+
 #[async_trait]
 impl Bus for Dapr {
     async fn publish(&self, topic: &Topic, events: &[Arc<Event>]) -> Result<(), BusError> {
@@ -40,6 +43,13 @@ impl Bus for Dapr {
         let channel = match shared.hub.join(topic, &stopping) {
             Joined::There(channel) => channel,
             Joined::New(channel) => {
+                let count = shared.hub.taken().len();
+                if count.is_multiple_of(MANY) {
+                    tracing::warn!(
+                        "{count} topics are open: with Redis the sidecar's poolSize must be at least {}",
+                        count + 200
+                    );
+                }
                 self.open(Source::Topic(topic.clone()), channel.line.clone());
                 channel
             }

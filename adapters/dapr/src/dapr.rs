@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
 use tokio_util::sync::DropGuard;
 use workmanager_core_domain::{
     Checkup,
@@ -16,7 +16,9 @@ use workmanager_core_kit::Tasks;
 use crate::{Config, cells::Cells, hub::Hub, index::Index, line, sidecar::Sidecar, status::Failure};
 
 /// The longest pause between two looks for a sidecar that is not there.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// For how long a sidecar that starts beside us may be missed without a word.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Records, blobs and topics by a Dapr sidecar. Cloning shares it; when the last clone is dropped its streams
 /// end, and what was not settled comes again.
@@ -78,12 +80,16 @@ impl Dapr {
 
     /// Waits until the sidecar is there and has our components. Has no end of its own.
     pub async fn ready(&self) {
-        let mut pause = Duration::from_millis(50);
+        let (mut pause, mut told, start) = (Duration::from_millis(50), String::new(), Instant::now());
         loop {
-            match self.missing().await {
+            let reason = match self.missing().await {
                 Ok(missing) if missing.is_empty() => return,
-                Ok(missing) => tracing::debug!("the sidecar has no component {}", missing.join(" and ")),
-                Err(failure) => tracing::debug!("the sidecar is not ready: {}", failure.reason()),
+                Ok(missing) => format!("the sidecar has no component {}", missing.join(" and ")),
+                Err(failure) => failure.reason().to_owned(),
+            };
+            if start.elapsed() > PATIENCE && told != reason {
+                tracing::warn!("nothing can be done yet, because {reason}");
+                told = reason;
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

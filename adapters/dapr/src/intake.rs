@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, collections::HashMap, future::Futu
 
 use bytes::Bytes;
 use dapr::dapr::proto::runtime::v1::TopicEventRequest;
+use metrics::counter;
 use serde_json::value::RawValue;
 use workmanager_core_domain::{
     Digest, Event, Timestamp, Topic, document,
@@ -16,6 +17,7 @@ use crate::{
     dapr::Shared,
     hub::Connection,
     index,
+    line::EXPIRED,
     sidecar::{Life, Message},
     stream::{Answer, Source, answer},
     topics::Standing,
@@ -71,7 +73,8 @@ pub(crate) fn take_in(
     };
     let rest = match read {
         Ok(read) if read.expiration.is_some_and(|end| end <= now) => {
-            tracing::debug!("event `{}` came after its expiration and is dropped", read.event.id());
+            tracing::info!("event `{}` came after its expiration and is dropped", read.event.id());
+            counter!(EXPIRED).increment(1);
             let _ = connection.answers.send(answer(&came.id, Answer::Success));
             return None;
         }
@@ -136,7 +139,11 @@ async fn quarantine(shared: &Shared, reason: String, bytes: Vec<u8>, at: Timesta
     let value = document::encode(&entry).map_err(|error| error.to_string())?;
     let key = Key::new(Collection::Quarantine, Quarantined::id(&Key::new(Collection::Event, record)));
     shared.index.enter(&key).await.map_err(|error| error.to_string())?;
-    match shared.cells.write_value(Life::Lasting, &index::record(&key), value, Expect::Absent).await {
+    match shared
+        .cells
+        .write_value(Life::For(shared.retention.dead_letters), &index::record(&key), value, Expect::Absent)
+        .await
+    {
         Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
         Err(error) => Err(error.to_string()),
     }

@@ -1,6 +1,6 @@
 //! Where each stream stands, for those who wait for it and for those who look at the numbers.
 
-use metrics::{Gauge, Unit, describe_gauge, gauge};
+use metrics::{Gauge, Unit, describe_counter, describe_gauge, gauge};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -9,8 +9,12 @@ use crate::status::Failure;
 /// Streams by `state`.
 const STREAMS: &str = "workmanager_dapr_streams";
 
+/// Events that came too late.
+pub(crate) const EXPIRED: &str = "workmanager_dapr_expired_total";
+
 /// Tells the recorder what the number means.
 pub(crate) fn describe() {
+    describe_counter!(EXPIRED, Unit::Count, "Events that came after their expiration and were dropped");
     describe_gauge!(STREAMS, Unit::Count, "Streams of topics and of the redo topic, by state: opening, open, failed");
 }
 

@@ -113,6 +113,8 @@ impl Local {
         command.args(["--dapr-internal-grpc-port", &internal.map_err(folder)?.to_string()]);
         command.args(["--dapr-internal-grpc-listen-address", "127.0.0.1"]);
         command.arg("--resources-path").arg(places.folder.join("resources")).env("DAPR_HOST_IP", "127.0.0.1");
+        // Meant for another sidecar; this one would ask us for it.
+        command.env_remove("DAPR_API_TOKEN").env_remove("APP_API_TOKEN");
         let sidecar = Child::start("daprd", command, places.folder.join("daprd.log"))?;
         Ok(Self { redis, sidecar, grpc_port, _lock: lock })
     }

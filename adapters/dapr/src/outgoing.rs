@@ -17,17 +17,25 @@ const BATCH: usize = 100;
 
 /// Publishes events one by one or in batches. An error leaves open which of them were accepted.
 pub(crate) async fn publish(shared: &Shared, topic: &Topic, events: &[Arc<Event>]) -> Result<(), BusError> {
-    let (mut batch, mut bytes) = (Vec::new(), 0);
+    let (mut batches, mut bytes) = (vec![Vec::new()], 0);
     for event in events {
         let message = message(event)?;
-        if batch.len() == BATCH || bytes + message.body.len() > BATCH_BYTES {
-            send(shared, topic, std::mem::take(&mut batch)).await?;
-            bytes = 0;
+        let (length, last) = (message.body.len(), batches.len() - 1);
+        if batches[last].len() == BATCH || bytes + length > BATCH_BYTES {
+            batches.push(vec![message]);
+            bytes = length;
+        } else {
+            batches[last].push(message);
+            bytes += length;
         }
-        bytes += message.body.len();
-        batch.push(message);
     }
-    send(shared, topic, batch).await?;
+    for (number, batch) in batches.into_iter().enumerate() {
+        match send(shared, topic, batch).await {
+            // None of these, but those before.
+            Err(BusError::Unavailable { .. }) if number > 0 => return Err(BusError::Timeout),
+            sent => sent?,
+        }
+    }
     let now = shared.clock.now();
     for event in events {
         shared.hub.tails.show(topic, event, now);

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// For how long each publication on a topic has a call of its own after one that was made for several has failed.
-const APART: Duration = Duration::from_secs(60);
+const APART: Duration = Duration::from_secs(300);
 /// With more topics than this, those that nobody publishes on are forgotten: events name topics as they like.
 const LINES: usize = 1_000;
 

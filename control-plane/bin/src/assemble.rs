@@ -1,6 +1,6 @@
 //! The only place that names plug-ins: which store, which bus, which engines.
 
-use std::{ffi::OsString, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, process::ExitCode, sync::Arc, time::Duration};
 
 pub(crate) use workmanager_adapters_dapr::Local as Neighbours;
 pub(crate) use workmanager_adapters_dapr::Options as DaprOptions;
@@ -16,12 +16,16 @@ use workmanager_control_plane::{
 use workmanager_core_domain::{
     EngineInfo,
     ports::{Blobs, Bus, Records, Services},
+    units::Span,
 };
 use workmanager_core_kit::{SystemClock, Tasks};
 use workmanager_engines_dotnet::{self as dotnet, Dotnet, Way};
 use workmanager_engines_host::Registry;
 use workmanager_engines_python::{Options, Python};
 use workmanager_functions_knative as function;
+
+/// Longer than a sidecar takes to bring an event again that a killed replica held.
+const LEAST_RETENTION: Span = Span(Duration::from_secs(60));
 
 /// Where everything is kept, and events come from.
 #[derive(Clone)]
@@ -41,6 +45,9 @@ pub(crate) enum Error {
     /// The sidecar's.
     #[error(transparent)]
     Dapr(#[from] dapr::Error),
+    /// What has ended would come again after it is forgotten.
+    #[error("--event-retention {0} is less than {LEAST_RETENTION}, within which a sidecar brings events again")]
+    Retention(Span),
     /// A sidecar of our own.
     #[error(transparent)]
     Neighbours(#[from] dapr::LocalError),
@@ -51,6 +58,7 @@ impl Error {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Embedded(error) => error.code(),
+            Self::Retention(_) => "retention-too-short",
             Self::Dapr(_) => "sidecar-unusable",
             Self::Neighbours(_) => "sidecar-not-started",
         }
@@ -74,17 +82,20 @@ impl Store {
 
     /// The sidecar's components; it need not be there yet.
     pub(crate) fn dapr(options: &DaprOptions, data: &Data) -> Result<Self, Error> {
-        let mut config = dapr::Config::from(options.clone());
-        config.event_retention = data.event_retention.0;
-        config.dead_letter_retention = data.dead_letter_retention.0;
-        Ok(Self::Dapr(Dapr::new(&config, Arc::new(SystemClock::new()))?))
+        Self::by_a_sidecar(dapr::Config::from(options.clone()), data)
     }
 
     /// On a Redis and a sidecar that were started for it.
     pub(crate) fn beside(neighbours: &Neighbours, data: &Data) -> Result<Self, Error> {
-        let mut config = neighbours.configure(dapr::Config::default());
+        Self::by_a_sidecar(neighbours.configure(dapr::Config::default()), data)
+    }
+
+    fn by_a_sidecar(mut config: dapr::Config, data: &Data) -> Result<Self, Error> {
         config.event_retention = data.event_retention.0;
         config.dead_letter_retention = data.dead_letter_retention.0;
+        if config.event_retention < LEAST_RETENTION.0 {
+            return Err(Error::Retention(data.event_retention));
+        }
         Ok(Self::Dapr(Dapr::new(&config, Arc::new(SystemClock::new()))?))
     }
 

@@ -136,6 +136,7 @@ fn at_the_start() -> Vec<&'static str> {
         "database-unreadable",
         "function-unavailable",
         "sidecar-not-started",
+        "retention-too-short",
         "sidecar-unusable",
     ]);
     codes.push("system");

@@ -110,3 +110,14 @@ fn a_redis_or_a_sidecar_that_does_not_start_is_shown_in_its_own_words() {
     let (_, said) = fails(folder.path());
     assert!(said.contains("daprd has ended (exit status: 3)") && said.contains("no sidecar today"), "{said}");
 }
+
+#[test]
+fn a_retention_within_which_events_come_again_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(workmanager());
+    command.args(["serve", "--profile", "dapr", "--http-port", "0", "--internal-port", "0", "--event-retention", "30s"]);
+    let output = command.arg("--data-dir").arg(folder.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("(retention-too-short)") && said.contains("less than 1m,"), "{said}");
+}

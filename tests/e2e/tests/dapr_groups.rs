@@ -83,7 +83,34 @@ fn fifty_groups_do_at_least_twenty_times_what_one_does() {
     let one = rate(&redis, &replicas, &names[..1], 20);
     let all = rate(&redis, &replicas, &names, 20);
     println!("one group: {one:.1} attempts/s; fifty: {all:.1} attempts/s, {:.1} times as many", all / one);
+    let ends = ends(&redis, names.len() * 20 * 2);
+    let share = |end: u64| 100 * (end - ends.first) / (ends.last - ends.first);
+    let (first, last) = (share(*ends.groups.values().min().unwrap()), share(*ends.groups.values().max().unwrap()));
+    println!("fairness: the first group was done after {first} % of the time that all took, the last after {last} %");
     assert!(all >= 20.0 * one);
+}
+
+/// When the broker took replies, in milliseconds.
+struct Ends {
+    first: u64,
+    last: u64,
+    /// The last one of each group.
+    groups: BTreeMap<String, u64>,
+}
+
+/// Of the last replies, so many.
+fn ends(redis: &Redis, count: usize) -> Ends {
+    let entries = redis.entries("replies");
+    let entries = &entries[entries.len() - count..];
+    let mut groups = BTreeMap::new();
+    for (at, reply) in entries {
+        // As published above: the group's name, and numbers.
+        let event = reply["data"][0].as_str().unwrap_or_default();
+        let group = event.rsplitn(3, '-').last().unwrap_or_default();
+        groups.insert(group.to_owned(), *at);
+    }
+    let at = |entry: Option<&(u64, Value)>| entry.map_or(0, |entry| entry.0);
+    Ends { first: at(entries.first()), last: at(entries.last()), groups }
 }
 
 #[test]
