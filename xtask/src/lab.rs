@@ -19,6 +19,8 @@ pub(crate) enum Verb {
     Up,
     /// Runs the tests that need it, in it; brings it up and down when none is up.
     Test,
+    /// Builds the images again, into the one that is up.
+    Images,
     /// Ends it, and leaves nothing of it.
     Down,
 }
@@ -30,6 +32,7 @@ pub(crate) enum Verb {
 pub(crate) fn run(tools: &Tools, verb: Verb) -> anyhow::Result<()> {
     match verb {
         Verb::Up => up(tools),
+        Verb::Images => parts(tools)?.renew(),
         Verb::Down => lab::down(&tools.lab()),
         Verb::Test if Node::find(&tools.lab()).is_ok() => test(tools),
         Verb::Test => {
@@ -41,26 +44,33 @@ pub(crate) fn run(tools: &Tools, verb: Verb) -> anyhow::Result<()> {
 }
 
 fn up(tools: &Tools) -> anyhow::Result<()> {
+    let parts = parts(tools)?;
+    let start = Instant::now();
+    parts.up(|step| println!("{}: {step}", Elapsed(start.elapsed())))?;
+    println!("up after {}; `cargo xtask lab test` uses it, `cargo xtask lab down` ends it", Elapsed(start.elapsed()));
+    Ok(())
+}
+
+/// What it is made of, built or installed where it is missing.
+fn parts(tools: &Tools) -> anyhow::Result<lab::Parts> {
     tools.containers()?;
     let programs = Programs::new(tools.cluster(Set::Whole)?);
+    let dotnet = tools.dotnet()?;
     let mut build = cargo(&["build", "--release", "--locked", "-p", "workmanager", "-p", "workmanager-function"]);
     // As images have it.
     let built = build.args(["--features", "workmanager/kubernetes"]).status()?;
     anyhow::ensure!(built.success(), "the programs do not build");
     let target = target()?;
-    let start = Instant::now();
-    let parts = lab::Parts {
+    Ok(lab::Parts {
         folder: tools.lab(),
         programs,
         daprd: tools.daprd()?,
         redis: tools.redis()?,
+        dotnet: [dotnet.root, dotnet.roslyn],
         bases: tools.bases(),
         workspace: root(),
         built: ["workmanager", "workmanager-function"].map(|name| target.join("release").join(name)),
-    };
-    parts.up(|step| println!("{}: {step}", Elapsed(start.elapsed())))?;
-    println!("up after {}; `cargo xtask lab test` uses it, `cargo xtask lab down` ends it", Elapsed(start.elapsed()));
-    Ok(())
+    })
 }
 
 /// In the node's network, where the cluster's addresses lead somewhere.
@@ -79,6 +89,7 @@ fn test(tools: &Tools) -> anyhow::Result<()> {
         "--test-threads=1",
     ]);
     tests.env("WORKMANAGER_TEST_LAB", tools.lab()).env("WORKMANAGER_TEST_CLUSTER", tools.cluster(Set::Whole)?);
+    tests.envs(tools.dotnet()?.environment());
     let passed = tests.current_dir(root()).status()?;
     anyhow::ensure!(passed.success(), "a test of the lab failed; the cluster's logs are in {}", tools.lab().display());
     Ok(())

@@ -29,6 +29,8 @@ pub struct Options {
     pub path: Option<OsString>,
     /// Where the engine's own programs are kept, compiled.
     pub cache: Option<PathBuf>,
+    /// Where processes have their temporary files; in the cache when not given.
+    pub folders: Option<PathBuf>,
     /// How much must hold a worker's process.
     pub sandbox: Level,
     /// What starts the runtime; this program itself when not given.
@@ -47,6 +49,7 @@ impl Default for Options {
             cloud_events: None,
             path: None,
             cache: None,
+            folders: None,
             sandbox: Level::default(),
             launcher: None,
             way: Way::default(),
@@ -104,6 +107,11 @@ impl Engine for Dotnet {
 
     async fn start(&self) {
         self.nursery.start(&usual());
+    }
+
+    async fn prepare(&self) -> Result<(), SpawnError> {
+        let ground = self.nursery.ground().await?;
+        ground.programs.seal(&ground.runtime)
     }
 
     async fn compile(&self, source: Source<'_>) -> Result<Compiled, SpawnError> {

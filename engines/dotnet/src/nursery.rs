@@ -1,7 +1,7 @@
 //! Where processes come from.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -224,10 +224,22 @@ impl Settings {
     }
 }
 
+impl Options {
+    /// The engine's programs: those of an image, which are complete; else they are made, by a compiler that must be
+    /// there.
+    fn programs(&self, cache: &Path, launcher: &Launcher, runtime: &Runtime) -> Result<Programs, SpawnError> {
+        let is_asked = self.roslyn.is_some() || self.cloud_events.is_some();
+        if !is_asked && let Some(sealed) = Programs::sealed(cache, runtime) {
+            return Ok(sealed);
+        }
+        let toolchain = toolchain::find(self.roslyn.as_deref(), &runtime.root, self.cloud_events.as_deref())?;
+        Programs::make(cache, launcher, runtime, &toolchain)
+    }
+}
+
 impl Ground {
     fn make(options: &Options) -> Result<Self, SpawnError> {
         let runtime = runtime::find(options.root.as_deref(), options.path.as_deref(), options.way)?;
-        let toolchain = toolchain::find(options.roslyn.as_deref(), &runtime.root, options.cloud_events.as_deref())?;
         let launcher = match &options.launcher {
             Some(launcher) => launcher.clone(),
             None => Launcher(std::env::current_exe().map_err(SpawnError::system("own executable"))?),
@@ -236,8 +248,8 @@ impl Ground {
         let temporary = temporary.map_err(SpawnError::system("temporary directory"))?;
         let place = temporary.as_ref().map(|folder| folder.path().to_owned());
         let cache: PathBuf = options.cache.clone().or(place).unwrap_or_default();
-        let programs = Programs::make(&cache, &launcher, &runtime, &toolchain)?;
-        let parent = cache.join("dotnet-folders");
+        let programs = options.programs(&cache, &launcher, &runtime)?;
+        let parent = options.folders.as_ref().unwrap_or(&cache).join("dotnet-folders");
         Folders::sweep(&parent);
         let folders = match Folders::new(&parent) {
             Ok(folders) => Some(Arc::new(folders)),

@@ -75,6 +75,9 @@ const COMPILER_NAME: &str = "workmanager-compiler.dll";
 /// The public key of the CloudEvents SDK: assemblies that were built against it name it.
 const CLOUD_EVENTS_KEY: &[u8] = include_bytes!("../cloudevents/key.snk");
 
+/// The file that says which programs are all that is needed.
+const SEAL: &str = "sealed";
+
 /// The compiled programs.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
@@ -96,8 +99,8 @@ impl Programs {
     ) -> Result<Self, SpawnError> {
         let parent = cache.join("dotnet");
         let identity = identity(runtime, toolchain).map_err(SpawnError::system("read the C# compiler"))?.hex();
-        let folder = parent.join(&identity[..16]);
-        let programs = Self { folder, toolchain: format!(".NET {}, {}", runtime.version, &identity[..16]) };
+        let name = &identity[..16];
+        let programs = Self::named(parent.join(name), name, runtime);
         if programs.folder.is_dir() {
             return Ok(programs);
         }
@@ -114,6 +117,29 @@ impl Programs {
             fs::rename(fresh.keep(), &programs.folder).map_err(SpawnError::system("cache of the engine's programs"))?;
         }
         Ok(programs)
+    }
+
+    /// Those that [`Self::seal`] has named, if they are of these sources and this runtime. Asks for no compiler.
+    pub(crate) fn sealed(cache: &Path, runtime: &Runtime) -> Option<Self> {
+        let parent = cache.join("dotnet");
+        let text = fs::read_to_string(parent.join(SEAL)).ok()?;
+        let (name, made_for) = text.split_once('\n')?;
+        let folder = parent.join(name);
+        (made_for == sources(runtime) && folder.is_dir()).then(|| Self::named(folder, name, runtime))
+    }
+
+    /// Leaves word that these are the ones.
+    ///
+    /// # Errors
+    /// `System` if the cache cannot be written.
+    pub(crate) fn seal(&self, runtime: &Runtime) -> Result<(), SpawnError> {
+        let name = self.folder.file_name().unwrap_or_default();
+        let text = format!("{}\n{}", name.display(), sources(runtime));
+        fs::write(self.folder.with_file_name(SEAL), text).map_err(SpawnError::system("cache of the engine's programs"))
+    }
+
+    fn named(folder: PathBuf, name: &str, runtime: &Runtime) -> Self {
+        Self { folder, toolchain: format!(".NET {}, {name}", runtime.version) }
     }
 
     /// What runs workers.
@@ -139,17 +165,23 @@ impl Programs {
 
 /// Names what is made of these sources by this compiler for this runtime, wherever they are.
 fn identity(runtime: &Runtime, toolchain: &Toolchain) -> io::Result<Digest> {
-    let core = runtime.framework.join("System.Private.CoreLib.dll").metadata().map_or(0, |core| core.len());
-    let mut all = vec![format!("{} {core}", runtime.version)];
+    let mut all = vec![sources(runtime)];
     for library in toolchain.libraries() {
         all.push(Digest::of(&fs::read(library)?).hex());
     }
     if let Some(events) = &toolchain.events {
         all.push(Digest::of(&fs::read(events)?).hex());
     }
-    let sources = [WIRE, CLOUD_EVENTS, HOST, COMPILER, REHEARSAL].into_iter().flatten();
-    all.extend(sources.map(|(name, text)| format!("{name}\n{text}")));
     Ok(Digest::of(all.join("\0").as_bytes()))
+}
+
+/// Names the sources and the runtime that they are compiled for.
+fn sources(runtime: &Runtime) -> String {
+    let core = runtime.framework.join("System.Private.CoreLib.dll").metadata().map_or(0, |core| core.len());
+    let sources = [WIRE, CLOUD_EVENTS, HOST, COMPILER, REHEARSAL].into_iter().flatten();
+    let texts = sources.map(|(name, text)| format!("{name}\n{text}"));
+    let all: Vec<_> = std::iter::once(format!("{} {core}", runtime.version)).chain(texts).collect();
+    Digest::of(all.join("\0").as_bytes()).hex()
 }
 
 struct Build<'a> {

@@ -24,6 +24,15 @@ pub trait Engine: Send + Sync {
     /// [`Engine::spawn`].
     async fn start(&self);
 
+    /// Makes what is made once on a machine, and leaves word that it is complete: for an image, in which nothing
+    /// can be written later, and where what it was made with may be missing.
+    ///
+    /// # Errors
+    /// See [`SpawnError`].
+    async fn prepare(&self) -> Result<(), SpawnError> {
+        Ok(())
+    }
+
     /// Makes of a version's source what its processes load. Engines that load source leave it as it is.
     ///
     /// # Errors

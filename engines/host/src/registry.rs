@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures_util::future::join_all;
 use workmanager_core_domain::{EngineInfo, MimeType};
 
-use crate::Engine;
+use crate::{Engine, SpawnError};
 
 /// Engines by what they run.
 #[derive(Clone, Default)]
@@ -73,6 +73,17 @@ impl Registry {
     pub fn reason(&self, mime_type: MimeType) -> String {
         let why = if self.refused.contains(&mime_type) { ": `--engines` leaves it out" } else { "" };
         format!("this function has no engine for {mime_type}{why}")
+    }
+
+    /// Makes what every engine makes once on a machine.
+    ///
+    /// # Errors
+    /// One cannot.
+    pub async fn prepare(&self) -> Result<(), SpawnError> {
+        for engine in &self.engines {
+            engine.prepare().await?;
+        }
+        Ok(())
     }
 
     /// Starts every engine.

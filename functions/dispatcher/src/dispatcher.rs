@@ -20,6 +20,7 @@ use workmanager_engines_host::{Engine, Process, Registry, SpawnError};
 
 use crate::{
     Code, Error, Exchange,
+    birth::Birth,
     blobs::Blobs,
     exchange::Plan,
     fetch::Fetch,
@@ -127,6 +128,7 @@ impl Dispatcher {
 
     async fn try_begin(&self, work: Work) -> Result<Exchange, Error> {
         let Work { head, body, deadline } = work;
+        let arrived = Instant::now();
         let AttemptHead { attempt, worker, worker_name, digest, grant, limits, event, data } = head;
         let (pool, retired) = self.workers.pool(worker, &worker_name, digest, Some(limits));
         retired.into_iter().for_each(|idle| end(idle, &self.tasks));
@@ -148,10 +150,12 @@ impl Dispatcher {
             }
         }
         let code = pool.code(|| self.fetch.version(digest, &grant, deadline)).await?;
+        let fetched = Instant::now();
         let (mut lease, engine) = self.process(slot, &code, deadline).await?;
+        let birth = Birth::new(worker_name, arrived, fetched);
         lease.process.begin(deadline, log_bytes, Limits::CODE);
         let load = load_frame(engine.as_ref(), &lease.process, &pool, &code)?;
-        Ok(Exchange::new(lease, plan(Some(load), Some(run)), self.clock.clone(), self.halt.clone()))
+        Ok(Exchange::new(lease, plan(Some(load), Some(run)), self.clock.clone(), self.halt.clone()).of(birth))
     }
 
     /// A new process for `code`.

@@ -14,7 +14,7 @@ use workmanager_core_domain::{
 use workmanager_core_frames::{ErrorHead, FailedWith, Frame, FrameError, Kind, Limits, LogHead};
 use workmanager_engines_host::{Ended, Piece, Step as Happening};
 
-use crate::{lease::Lease, metrics::ATTEMPTS};
+use crate::{birth::Birth, lease::Lease, metrics::ATTEMPTS};
 
 /// What happened next.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub struct Exchange {
     lease: Option<Lease>,
     plan: Plan,
     phase: Phase,
+    /// Of a process that is new.
+    birth: Option<Birth>,
     /// An answer of something else came: the process cannot be trusted to be in step.
     out_of_step: bool,
     clock: Arc<dyn Clock>,
@@ -64,7 +66,12 @@ struct Named {
 impl Exchange {
     pub(crate) fn new(lease: Lease, plan: Plan, clock: Arc<dyn Clock>, halt: CancellationToken) -> Self {
         let phase = if plan.load.is_some() { Phase::Loading } else { Phase::Running };
-        Self { lease: Some(lease), plan, phase, out_of_step: false, clock, halt }
+        Self { lease: Some(lease), plan, phase, birth: None, out_of_step: false, clock, halt }
+    }
+
+    /// The same in a new process.
+    pub(crate) fn of(self, birth: Birth) -> Self {
+        Self { birth: Some(birth), ..self }
     }
 
     /// Waits for what happens next.
@@ -120,6 +127,9 @@ impl Exchange {
             }
             (Phase::Loading, Kind::Loaded, Some(_)) => {
                 self.phase = Phase::Running;
+                if let Some(birth) = &mut self.birth {
+                    birth.loaded();
+                }
                 if let Some(lease) = &mut self.lease {
                     lease.process.limit(Limits::EVENTS);
                 }
@@ -148,6 +158,9 @@ impl Exchange {
 
     /// The attempt's own answer.
     fn close(&mut self, frame: Frame) -> Result<Frame, FrameError> {
+        if let Some(birth) = self.birth.take() {
+            birth.answered();
+        }
         if frame.kind == Kind::Result {
             counter!(ATTEMPTS, "outcome" => "answered").increment(1);
             self.over();

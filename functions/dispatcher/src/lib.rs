@@ -1,6 +1,7 @@
 //! Finds the process for an attempt: the version's code by digest, fetched and verified once; a process
 //! that has it loaded, or a new one; and the exchange with it under the attempt's deadline.
 
+mod birth;
 mod blobs;
 mod code;
 mod dispatcher;

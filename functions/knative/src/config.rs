@@ -33,6 +33,10 @@ pub struct Config {
     #[arg(long, hide = true, value_name = "PID")]
     pub parent: Option<u32>,
 
+    /// Makes what engines make once on a machine, and ends: for the build of an image.
+    #[arg(long, hide = true)]
+    pub prepare: bool,
+
     /// Where code is fetched by digest.
     #[arg(long, env = "WORKMANAGER_CODE_URL", value_name = "URL")]
     pub code_url: Option<Uri>,

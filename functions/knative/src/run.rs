@@ -9,7 +9,7 @@ use tower_service::Service as _;
 use tracing::{info, warn};
 use workmanager_core_frames::AttemptLimits;
 use workmanager_core_kit::{SystemClock, Tasks, UuidV7, http::serve, tasks::stop_signal, telemetry};
-use workmanager_engines_host::{Registry, own_all_children};
+use workmanager_engines_host::{Registry, SpawnError, own_all_children};
 use workmanager_functions_dispatcher::{Dispatcher, Options};
 
 use crate::{
@@ -38,6 +38,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// What an engine makes once cannot be made.
+    #[error("an engine cannot be prepared")]
+    Prepare(#[from] SpawnError),
     /// A worker that was given cannot be served.
     #[error("a worker given at the start cannot be served")]
     Worker(#[from] preload::Error),
@@ -49,6 +52,9 @@ pub enum Error {
 /// # Errors
 /// See [`Error`].
 pub async fn run(config: Config, engines: Registry, tasks: Tasks) -> Result<(), Error> {
+    if config.prepare {
+        return Ok(engines.prepare().await?);
+    }
     let system = |what| move |source| Error::System { what, source };
     if config.listen() == Listen::Inherited {
         listen::die_with_parent(config.parent).map_err(system("death with the parent"))?;

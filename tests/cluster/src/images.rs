@@ -129,19 +129,19 @@ impl Builder {
         ran(self.buildah().args(["rm", &container]))
     }
 
-    /// An image that has these programs in `/programs`, for the Dockerfiles that take them from one.
+    /// The image `base` with these files and contents of folders, each put into a folder of the image.
     ///
     /// # Errors
-    /// A program is not there.
-    pub fn programs(&self, programs: &[PathBuf]) -> anyhow::Result<String> {
-        let reference = "dev.local/programs:lab";
-        let container = said(self.buildah().args(["from", "scratch"]))?;
-        for program in programs {
-            ran(self.buildah().args(["copy", "--quiet", &container]).arg(program).arg("/programs/"))?;
+    /// One is not there.
+    pub fn filled(&self, name: &str, base: &str, contents: &[(&Path, &str)]) -> anyhow::Result<String> {
+        let reference = format!("dev.local/{name}:lab");
+        let container = said(self.buildah().args(["from", base]))?;
+        for (content, folder) in contents {
+            ran(self.buildah().args(["copy", "--quiet", &container]).arg(content).arg(folder))?;
         }
-        ran(self.buildah().args(["commit", "--quiet", &container, reference]))?;
+        ran(self.buildah().args(["commit", "--quiet", &container, &reference]))?;
         ran(self.buildah().args(["rm", &container]))?;
-        Ok(reference.to_owned())
+        Ok(reference)
     }
 
     /// Builds the Dockerfile in `context` as `dev.local/NAME:1`, and brings it into the node.

@@ -22,6 +22,8 @@ pub struct Parts {
     pub daprd: PathBuf,
     /// Redis.
     pub redis: PathBuf,
+    /// The folder of a .NET runtime, and that of a C# compiler.
+    pub dotnet: [PathBuf; 2],
     /// Where bases of images are kept from lab to lab.
     pub bases: PathBuf,
     /// The workspace, where Dockerfiles and manifests are.
@@ -96,15 +98,37 @@ impl Parts {
         })
     }
 
+    /// Brings this project's images into a lab that is up, as they are now.
+    ///
+    /// # Errors
+    /// No lab is up, or an image does not build.
+    pub fn renew(&self) -> anyhow::Result<()> {
+        self.images(&Node::find(&self.folder)?)
+    }
+
     /// This project's images, by its own Dockerfiles, on bases made of Debian packages.
     fn images(&self, node: &Node) -> anyhow::Result<()> {
         let (images, builder) = (Images::new(node), Builder::new(&self.bases));
-        let programs = builder.programs(&self.built)?;
+        let programs = self.built.each_ref().map(|program| (program.as_path(), "/programs/"));
+        let programs = builder.filled("programs", "scratch", &programs)?;
         let bare = builder.base("bare", "ca-certificates")?;
         let python = builder.base("python", "python3")?;
-        for (name, base) in [("workmanager", bare), ("function-python", python)] {
+        // As Microsoft's images have it: the SDK's compiler below the folder of the runtimes.
+        let [root, roslyn] = &self.dotnet;
+        let dotnet = builder.base("dotnet", "ca-certificates,libicu72,libstdc++6,tzdata")?;
+        let dotnet = builder.filled("dotnet-runtime", &dotnet, &[(root, "/usr/share/dotnet/")])?;
+        let sdk = "/usr/share/dotnet/sdk/8.0.100/Roslyn/bincore/";
+        let sdk = builder.filled("dotnet-sdk", "scratch", &[(roslyn, sdk)])?;
+        for (name, base) in [
+            ("workmanager", &bare),
+            ("function-python", &python),
+            ("function-dotnet", &dotnet),
+            ("function-dll", &dotnet),
+        ] {
             let context = self.workspace.join("docker").join(name);
-            builder.build(&images, name, &context, &[("PROGRAMS", &programs), ("BASE", &base)])?;
+            let mut arguments = vec![("PROGRAMS", programs.as_str()), ("BASE", base)];
+            arguments.extend((base == &dotnet).then_some(("SDK", sdk.as_str())));
+            builder.build(&images, name, &context, &arguments)?;
         }
         Ok(())
     }

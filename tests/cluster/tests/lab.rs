@@ -5,6 +5,8 @@
 
 #[path = "lab/scene.rs"]
 mod scene;
+#[path = "lab/wake.rs"]
+mod wake;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,6 +15,8 @@ use std::{
 
 use scene::{Lab, PATIENCE};
 use serde_json::{Value, json};
+use wake::Wake;
+use workmanager_tests_e2e::Dotnet;
 
 const ECHO: &str = "def Process(event):\n    return {'type': 'done', 'data': event['data']}\n";
 /// Full rounds of a measured number.
@@ -46,19 +50,53 @@ fn the_quick_start_wakes_a_function_from_zero_and_what_was_applied_goes_without_
         })
         .collect();
     let bare = median(&mut bare);
-    let topic = worker["topic"].as_str().unwrap();
-    let mut times: Vec<_> = (0..ROUNDS)
-        .map(|round| {
-            let id = format!("cold-{round}");
+    eprintln!("K1 a bare request from zero: {bare:.1?}");
+    let second = lab.worker("second", "second", ECHO);
+    rounds(&lab, "K1 Python", &worker, &second);
+    lab.remove();
+}
+
+/// From zero: an event to the one worker, then one to the other, whose code this pod has never seen.
+fn rounds(lab: &Lab, what: &str, first: &Value, second: &Value) {
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        lab.hurry_to_zero();
+        for (worker, wakes) in [(first, &mut cold), (second, &mut warm)] {
+            let (name, topic) = (worker["name"].as_str().unwrap(), worker["topic"].as_str().unwrap());
+            let id = format!("{name}-{round}");
             let published = lab.publish(topic, &id);
-            let replied = lab.reply(&id) - published;
-            eprintln!("K1 {id}: {replied:?}, {}", lab.told(&id));
-            lab.wait_for_zero();
-            replied
-        })
-        .collect();
-    let cold = median(&mut times);
-    eprintln!("K1 publish to reply from zero: median {cold:?} of {ROUNDS}, a bare request from zero {bare:?}");
+            let wake = lab.wake(&id, name, published);
+            eprintln!("{what} {id}: {wake}");
+            wakes.push(wake);
+        }
+    }
+    let median = |wakes: &[Wake], of: fn(&Wake) -> Duration| median(&mut wakes.iter().map(of).collect::<Vec<_>>());
+    let (whole, ours) = (median(&cold, |wake| wake.whole), median(&cold, Wake::ours));
+    eprintln!("{what}: from zero {whole:.1?}, of which ours {ours:.1?}; medians of {ROUNDS}");
+    let (whole, received) = (median(&warm, |wake| wake.whole), median(&warm, Wake::received));
+    eprintln!("{what}: a second worker {whole:.1?}, from the function's receipt {received:.1?}; medians of {ROUNDS}");
+}
+
+const CSHARP: &str = "using CloudNative.CloudEvents;\n\
+    public static class Echo\n\
+    {\n    public static CloudEvent Process(CloudEvent e) => new CloudEvent { Type = \"done\", Data = e.Data };\n}\n";
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask lab test"]
+fn csharp_and_dlls_wake_their_functions_and_a_second_worker_finds_a_warm_pod() {
+    let lab = Lab::find();
+    lab.install();
+    lab.wait_until_ready("function-dotnet");
+    lab.wait_until_ready("function-dll");
+    the_processes_are_confined(&lab);
+    let dll = lab.dll(&Dotnet::found().unwrap(), CSHARP);
+    for (what, mime_type, code) in
+        [("csharp", "text/x-csharp", CSHARP.as_bytes()), ("dll", "text/x-dll", dll.as_slice())]
+    {
+        let [first, second] = ["first", "second"].map(|name| lab.worker_of(mime_type, &format!("{what}-{name}"), code));
+        assert_eq!(first["status"], "Running");
+        rounds(&lab, &format!("K2 {what}"), &first, &second);
+    }
     lab.remove();
 }
 

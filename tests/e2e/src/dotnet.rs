@@ -14,7 +14,6 @@ use crate::{tools, workmanager};
 pub struct Dotnet {
     root: PathBuf,
     roslyn: PathBuf,
-    cache: PathBuf,
 }
 
 impl Dotnet {
@@ -28,9 +27,12 @@ impl Dotnet {
             tools::skip("dotnet", "`cargo xtask test` installs one, `cargo xtask tools` says how it is found");
         }
         let (root, roslyn) = found?;
-        // Beside the binaries: what is compiled for one test is there for the next.
-        let cache = workmanager().with_file_name("dotnet-cache");
-        Some(Self { root, roslyn, cache })
+        Some(Self { root, roslyn })
+    }
+
+    /// Beside the binaries: what is compiled for one test is there for the next.
+    fn cache() -> PathBuf {
+        workmanager().with_file_name("dotnet-cache")
     }
 
     /// How a server is told.
@@ -39,7 +41,7 @@ impl Dotnet {
         [
             ("DOTNET_ROOT", self.root.clone().into()),
             ("WORKMANAGER_CSHARP_COMPILER", self.roslyn.clone().into()),
-            ("XDG_CACHE_HOME", self.cache.clone().into()),
+            ("XDG_CACHE_HOME", Self::cache().into()),
         ]
     }
 
@@ -47,13 +49,19 @@ impl Dotnet {
     /// server has run before, and has made that type.
     #[track_caller]
     pub fn compile(&self, output: &Path, sources: &[PathBuf], references: &[PathBuf]) {
+        self.compile_against(&Self::events(), output, sources, references);
+    }
+
+    /// The same against this copy of the type of events.
+    #[track_caller]
+    pub fn compile_against(&self, events: &Path, output: &Path, sources: &[PathBuf], references: &[PathBuf]) {
         let frameworks = fs::read_dir(self.root.join("shared/Microsoft.NETCore.App")).expect("a framework");
         let framework = frameworks.flatten().map(|entry| entry.path()).max().expect("a framework");
         let own = fs::read_dir(framework).expect("a framework").flatten().map(|entry| entry.path());
         let own = own.filter(|path| path.extension().is_some_and(|extension| extension == "dll"));
         let mut csc = Command::new(self.root.join("dotnet"));
         csc.arg("exec").arg(self.roslyn.join("csc.dll")).args(["-nologo", "-target:library", "-optimize+"]);
-        let references = own.chain(references.iter().cloned()).chain([self.events()]);
+        let references = own.chain(references.iter().cloned()).chain([events.to_owned()]);
         csc.args(references.map(|path| format!("-reference:{}", path.display())));
         csc.arg(format!("-out:{}", output.display())).args(sources);
         let done = csc.output().expect("the compiler runs");
@@ -61,8 +69,8 @@ impl Dotnet {
     }
 
     /// The newest copy of the type of events.
-    fn events(&self) -> PathBuf {
-        let made = fs::read_dir(self.cache.join("workmanager/function/dotnet")).expect("a server has run").flatten();
+    fn events() -> PathBuf {
+        let made = fs::read_dir(Self::cache().join("workmanager/function/dotnet")).expect("a server has run").flatten();
         let copies = made.map(|made| made.path().join("host/CloudNative.CloudEvents.dll"));
         let time = |copy: &PathBuf| copy.metadata().and_then(|copy| copy.modified()).ok();
         copies.filter(|copy| copy.is_file()).max_by_key(time).expect("a server has made its programs")

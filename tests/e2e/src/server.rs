@@ -61,11 +61,11 @@ impl Answer {
 
 /// Standard base64.
 #[must_use]
-pub fn base64(text: &str) -> String {
+pub fn base64(text: impl AsRef<[u8]>) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digit = |bits: u32| char::from(ALPHABET[(bits & 63) as usize]);
     let mut out = String::new();
-    for chunk in text.as_bytes().chunks(3) {
+    for chunk in text.as_ref().chunks(3) {
         let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
         let digits = [digit(bits >> 18), digit(bits >> 12), digit(bits >> 6), digit(bits)];

@@ -47,6 +47,23 @@ async fn the_same_source_gives_the_same_bytes_in_every_process() {
 }
 
 #[tokio::test]
+async fn what_was_prepared_for_an_image_compiles_and_runs_with_no_sdk_beside_it() {
+    let Some(options) = dotnet() else { return };
+    let builder = Harness::with(options.clone());
+    builder.engine.prepare().await.unwrap();
+    let folders = tempfile::tempdir().unwrap();
+    let image = Options { roslyn: None, cloud_events: None, folders: Some(folders.path().to_owned()), ..options };
+    let image = Harness::with(image);
+    let toolchains = [&builder, &image].map(|harness| harness.engine.toolchain(MimeType::CSharp));
+    let [made, used] = toolchains.map(|toolchain| async { toolchain.await.unwrap().unwrap() });
+    assert_eq!(made.await, used.await);
+    let source = "using CloudNative.CloudEvents;\nclass W { public CloudEvent Process(CloudEvent e) => e; }";
+    let worker = image.load(source).await;
+    assert_eq!(worker.entry, "W.Process");
+    assert!(folders.path().join("dotnet-folders").is_dir(), "its temporary files are elsewhere");
+}
+
+#[tokio::test]
 async fn usual_namespaces_and_todays_language_need_nothing() {
     let source = r#"
 using CloudNative.CloudEvents;

@@ -22,6 +22,7 @@ pub(crate) fn engines(config: &Config, tasks: &Tasks) -> Registry {
         cloud_events: config.cloud_events.clone(),
         path: config.path.clone(),
         cache: config.machine_cache(),
+        folders: config.cache(),
         sandbox: config.sandbox,
         launcher: None,
         way: if config.dotnet_exec { Way::Exec } else { Way::Own },

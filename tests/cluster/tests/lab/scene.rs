@@ -1,7 +1,6 @@
 //! A lab with WorkManager in it.
 
 use std::{
-    fmt::Display,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
@@ -9,14 +8,17 @@ use std::{
 use serde_json::{Value, json};
 use workmanager_tests_cluster::{Kubectl, Node, Programs};
 use workmanager_tests_e2e::{
-    base64,
+    Dotnet, base64,
     doc_blocks::{block, root},
 };
 
 /// The token of these tests.
 const TOKEN: &str = "wm_lab";
 const FUNCTION: &str = "function-python.workmanager.svc.cluster.local";
-const PODS: &str = "serving.knative.dev/service=function-python";
+/// What runs in functions' pods.
+pub(crate) const PROGRAM: &str = "/usr/local/bin/workmanager-function --listen";
+/// Functions of every kind.
+const PODS: &str = "app.kubernetes.io/name=function";
 /// Long, because everything on the machine may be held up for minutes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -33,7 +35,7 @@ fn variable(name: &str) -> PathBuf {
 }
 
 #[expect(clippy::disallowed_methods, reason = "what Redis says is on the wall clock")]
-fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap()
 }
 
@@ -131,6 +133,36 @@ impl Lab {
         self.create(&json!({
             "name": name, "topic": topic, "codeSource": {"content": content}, "limits": limits, "start": true,
         }))
+    }
+
+    /// A started worker of any kind of code, on a topic of its name.
+    pub(crate) fn worker_of(&self, mime_type: &str, name: &str, code: &[u8]) -> Value {
+        let code = json!({"content": base64(code)});
+        self.create(&json!({ "name": name, "topic": name, "mimeType": mime_type, "codeSource": code, "start": true }))
+    }
+
+    /// A library of this source, against the type of events that a function's image has.
+    pub(crate) fn dll(&self, dotnet: &Dotnet, source: &str) -> Vec<u8> {
+        let mut copies = self.processes(PROGRAM).into_iter().filter_map(|pid| {
+            let made = std::fs::read_dir(format!("/proc/{pid}/root/var/cache/workmanager/function/dotnet")).ok()?;
+            made.flatten().map(|made| made.path().join("host/CloudNative.CloudEvents.dll")).find(|copy| copy.is_file())
+        });
+        let events = copies.next().unwrap();
+        let work = tempfile::tempdir().unwrap();
+        let (file, library) = (work.path().join("Echo.cs"), work.path().join("Echo.dll"));
+        std::fs::write(&file, source).unwrap();
+        dotnet.compile_against(&events, &library, &[file], &[]);
+        std::fs::read(library).unwrap()
+    }
+
+    /// Waits until Knative says that a service is ready.
+    pub(crate) fn wait_until_ready(&self, service: &str) {
+        self.run(&["wait", &format!("ksvc/{service}"), "--for=condition=Ready", "--timeout=300s"]);
+    }
+
+    /// What the functions that run have written.
+    pub(crate) fn function_logs(&self) -> String {
+        self.run(&["logs", "-l", PODS, "-c", "function", "--tail=-1"])
     }
 
     /// A started worker with a service of its own, on a topic of its name.
@@ -252,25 +284,13 @@ impl Lab {
         })
     }
 
-    fn story(&self, id: &str) -> Value {
+    pub(crate) fn story(&self, id: &str) -> Value {
         self.call("GET", &format!("/v1/events/{id}"), &Value::Null).1["events"][0].clone()
     }
 
     /// Where an event is.
     pub(crate) fn state(&self, id: &str) -> String {
         self.story(id)["state"].as_str().unwrap_or("Unknown").to_owned()
-    }
-
-    /// What an event's record says about its time.
-    pub(crate) fn told(&self, id: &str) -> impl Display {
-        self.eventually("the event is finished", PATIENCE, || {
-            let story = self.story(id);
-            if story["state"] != "Finished" {
-                return Err(story.to_string());
-            }
-            let worker = &story["workers"][0];
-            Ok(format!("accepted {}, attempts {}", story["acceptedAt"], worker["attempts"]))
-        })
     }
 
     fn pods(&self, label: &str) -> Result<Vec<String>, String> {
@@ -283,6 +303,31 @@ impl Lab {
         self.eventually("no function runs", PATIENCE, || {
             let pods = self.pods(PODS)?;
             if pods.is_empty() { Ok(()) } else { Err(pods.join(", ")) }
+        });
+    }
+
+    /// The same without the half minute in which a pod that Knative has given up waits for requests.
+    pub(crate) fn hurry_to_zero(&self) {
+        let stopping = r#"-o=jsonpath={range .items[*]}{.metadata.name}={.metadata.deletionTimestamp} {end}"#;
+        self.eventually("no function runs", PATIENCE, || {
+            let seen = self.run(&["get", "pods", "-l", PODS, stopping]);
+            if seen.split_whitespace().any(|pod| pod.ends_with('=')) {
+                return Err(seen);
+            }
+            for pod in seen.split_whitespace().filter_map(|pod| pod.split('=').next()) {
+                let _gone_already = self.kubectl().run(&[
+                    "-n",
+                    "workmanager",
+                    "delete",
+                    "pod",
+                    pod,
+                    "--grace-period=0",
+                    "--force",
+                    "--wait=false",
+                ]);
+            }
+            let left = self.processes(PROGRAM);
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
         });
     }
 
