@@ -99,6 +99,11 @@ impl Dispatcher {
         }
     }
 
+    /// Opens the way to where code is fetched, ahead of the first event.
+    pub fn greet(&self) -> impl Future<Output = ()> + use<> {
+        self.fetch.greet()
+    }
+
     /// The engines and what is known of them.
     #[must_use]
     pub fn engines(&self) -> Vec<EngineInfo> {

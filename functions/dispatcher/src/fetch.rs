@@ -40,6 +40,20 @@ impl Fetch {
         Self { client, base, blobs }
     }
 
+    /// Opens a connection, so that no event waits for a look-up of the control plane's name and a way to it.
+    pub(crate) fn greet(&self) -> impl Future<Output = ()> + use<> {
+        let asked = self.base.as_ref().and_then(|base| Request::get(base.clone()).body(Empty::new()).ok());
+        let client = self.client.clone();
+        async move {
+            // Whatever it answers. If nobody does, the first fetch says so.
+            if let Some(request) = asked
+                && let Ok(answer) = client.request(request).await
+            {
+                drop(Limited::new(answer.into_body(), MAX_MANIFEST).collect().await);
+            }
+        }
+    }
+
     /// The version `digest`: manifest first, then what it names. From the disk where that is there.
     pub(crate) async fn version(&self, digest: Digest, grant: &str, deadline: Instant) -> Result<Code, Error> {
         let fetched = self.fetch(digest, grant, deadline).await;

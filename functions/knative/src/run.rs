@@ -4,11 +4,14 @@ use std::{io, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 use tracing::{info, warn};
 use workmanager_core_frames::AttemptLimits;
-use workmanager_core_kit::{SystemClock, Tasks, UuidV7, http::serve, tasks::stop_signal, telemetry};
+use workmanager_core_kit::{
+    SystemClock, Tasks, UuidV7, field::DURATION_MS, http::serve, tasks::stop_signal, telemetry,
+};
 use workmanager_engines_host::{Registry, SpawnError, own_all_children};
 use workmanager_functions_dispatcher::{Dispatcher, Options};
 
@@ -55,6 +58,7 @@ pub async fn run(config: Config, engines: Registry, tasks: Tasks) -> Result<(), 
     if config.prepare {
         return Ok(engines.prepare().await?);
     }
+    let begun = Instant::now();
     let system = |what| move |source| Error::System { what, source };
     if config.listen() == Listen::Inherited {
         listen::die_with_parent(config.parent).map_err(system("death with the parent"))?;
@@ -66,7 +70,8 @@ pub async fn run(config: Config, engines: Registry, tasks: Tasks) -> Result<(), 
     let function = function(&config, engines, tasks.clone(), metrics);
     let listen = config.listen();
     let (listener, place) = listen::open(listen).await.map_err(|source| Error::Listen { listen, source })?;
-    info!("function listens on {place}");
+    function.tasks.spawn_infallible(function.dispatcher.greet());
+    info!({ DURATION_MS } = begun.elapsed().as_secs_f64() * 1000.0, "function listens on {place}");
     let service = {
         let router = router(function.clone());
         move |request: http::Request<hyper::body::Incoming>| {

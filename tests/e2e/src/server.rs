@@ -61,7 +61,7 @@ impl Answer {
 
 /// Standard base64.
 #[must_use]
-pub fn base64(text: impl AsRef<[u8]>) -> String {
+pub fn base64(text: &(impl AsRef<[u8]> + ?Sized)) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digit = |bits: u32| char::from(ALPHABET[(bits & 63) as usize]);
     let mut out = String::new();

@@ -6,11 +6,16 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::sync::Notify;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+    time::timeout,
+};
 use workmanager_core_domain::{Digest, ErrorKind};
 use workmanager_functions_dispatcher::Error;
 
-use crate::support::{ECHO, Harness, dispatcher, eventually};
+use crate::support::{ECHO, Harness, LONG, dispatcher, eventually};
 
 #[tokio::test]
 async fn concurrent_first_events_share_one_fetch() {
@@ -24,6 +29,36 @@ async fn concurrent_first_events_share_one_fetch() {
     let pids: std::collections::HashSet<_> = answers.await.iter().map(super::support::Answer::pid).collect();
     assert_eq!(pids.len(), 5, "each has a process of its own");
     assert_eq!(harness.store.requests.load(Ordering::SeqCst), 2, "one for the manifest, one for the source");
+}
+
+#[tokio::test]
+async fn the_first_fetch_takes_the_connection_that_was_opened_ahead_of_it() {
+    let harness = Harness::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let dispatcher = dispatcher(&harness.cache, Some(&url), 1);
+    let answered = async {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        assert!(head(&mut connection).await.starts_with("GET / "));
+        connection.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        connection
+    };
+    let ((), mut connection) = timeout(LONG, async { tokio::join!(dispatcher.greet(), answered) }).await.unwrap();
+    let (digest, _) = harness.store.version(ECHO);
+    let work = harness.work(1, digest, "1");
+    tokio::select! {
+        begun = dispatcher.begin(work) => panic!("there is no code yet: {:?}", begun.err()),
+        head = timeout(LONG, head(&mut connection)) => assert!(head.unwrap().starts_with("GET /v1/blobs/")),
+    }
+}
+
+/// A request without a body.
+async fn head(connection: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        bytes.push(connection.read_u8().await.unwrap());
+    }
+    String::from_utf8(bytes).unwrap()
 }
 
 #[tokio::test]

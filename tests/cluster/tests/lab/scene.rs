@@ -16,7 +16,7 @@ use workmanager_tests_e2e::{
 const TOKEN: &str = "wm_lab";
 const FUNCTION: &str = "function-python.workmanager.svc.cluster.local";
 /// What runs in functions' pods.
-pub(crate) const PROGRAM: &str = "/usr/local/bin/workmanager-function --listen";
+const PROGRAM: &str = "/usr/local/bin/workmanager-function --listen";
 /// Functions of every kind.
 const PODS: &str = "app.kubernetes.io/name=function";
 /// Long, because everything on the machine may be held up for minutes.
@@ -35,7 +35,7 @@ fn variable(name: &str) -> PathBuf {
 }
 
 #[expect(clippy::disallowed_methods, reason = "what Redis says is on the wall clock")]
-pub(crate) fn now() -> Duration {
+fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap()
 }
 
@@ -122,7 +122,13 @@ impl Lab {
         let output = curl.output().unwrap();
         let worker: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
         let id = worker["id"].as_str().unwrap_or_else(|| panic!("{worker}"));
-        assert_eq!(self.call("POST", &format!("/v1/workers/{id}/start"), &Value::Null).0, 200);
+        // The other replica hears of it a moment later.
+        self.eventually("both routers know the worker", PATIENCE, || {
+            match self.call("POST", &format!("/v1/workers/{id}/start"), &Value::Null) {
+                (200, _) => Ok(()),
+                (_, answer) => Err(answer.to_string()),
+            }
+        });
         worker
     }
 
@@ -143,8 +149,9 @@ impl Lab {
 
     /// A library of this source, against the type of events that a function's image has.
     pub(crate) fn dll(&self, dotnet: &Dotnet, source: &str) -> Vec<u8> {
+        let image = |pid: u32| Path::new("/proc").join(pid.to_string()).join("root");
         let mut copies = self.processes(PROGRAM).into_iter().filter_map(|pid| {
-            let made = std::fs::read_dir(format!("/proc/{pid}/root/var/cache/workmanager/function/dotnet")).ok()?;
+            let made = std::fs::read_dir(image(pid).join("var/cache/workmanager/function/dotnet")).ok()?;
             made.flatten().map(|made| made.path().join("host/CloudNative.CloudEvents.dll")).find(|copy| copy.is_file())
         });
         let events = copies.next().unwrap();
@@ -314,20 +321,11 @@ impl Lab {
             if seen.split_whitespace().any(|pod| pod.ends_with('=')) {
                 return Err(seen);
             }
-            for pod in seen.split_whitespace().filter_map(|pod| pod.split('=').next()) {
-                let _gone_already = self.kubectl().run(&[
-                    "-n",
-                    "workmanager",
-                    "delete",
-                    "pod",
-                    pod,
-                    "--grace-period=0",
-                    "--force",
-                    "--wait=false",
-                ]);
+            // Those that wait are Knative's proxies; with them and what they wait for gone, so is the pod.
+            for pid in [PROGRAM, "/queue"].into_iter().flat_map(|program| self.processes(program)) {
+                let _ended_already = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
             }
-            let left = self.processes(PROGRAM);
-            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+            if seen.is_empty() { Ok(()) } else { Err(seen) }
         });
     }
 

@@ -1,11 +1,11 @@
 //! Where an event's time goes from its publisher to the broker that has its reply. All clocks are this machine's.
 
-use std::{fmt, fs, time::Duration};
+use std::{fmt, time::Duration};
 
 use serde_json::Value;
 use workmanager_core_domain::Timestamp;
 
-use crate::scene::{Lab, PATIENCE, PROGRAM, now};
+use crate::scene::{Lab, PATIENCE};
 
 /// One event's way.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +18,7 @@ pub(crate) struct Wake {
     router: Duration,
     /// From there until the function has the attempt: Knative, which starts a pod where there is none.
     platform: Duration,
-    /// In this time: our process, from its start until it listens.
+    /// In this time: our process, from its `main` until it listens.
     start: Duration,
     /// Until the function has answered. A new process of the worker had its code, was there, had loaded it.
     function: Duration,
@@ -66,17 +66,14 @@ impl Lab {
         let logs = self.function_logs();
         let line = logs.lines().rfind(|line| line.contains(&format!("a new process of worker `{worker}`")));
         let line = line.unwrap_or_else(|| panic!("no new process answered for {worker}:\n{logs}"));
-        let step = |name: &str| {
-            let (_, rest) = line.split_once(&format!(" {name}=")).unwrap();
-            Duration::from_secs_f64(rest.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1000.0)
-        };
+        let step = |name| field(line, name);
         let (answered, function) = (moment(&Value::from(line.split(' ').next())), step("answered_ms"));
         Wake {
             whole: replied.saturating_sub(published),
             bus: accepted.saturating_sub(published),
             router: asked.saturating_sub(accepted),
             platform: (answered - function).saturating_sub(asked),
-            start: listening(self, &logs),
+            start: listening(&logs),
             function,
             steps: ["fetched_ms", "spawned_ms", "loaded_ms"].map(step),
             back: replied.saturating_sub(answered),
@@ -84,20 +81,15 @@ impl Lab {
     }
 }
 
-/// How long the newest function took from its start until it listened.
-fn listening(lab: &Lab, logs: &str) -> Duration {
-    let line = logs.lines().rfind(|line| line.contains("function listens on")).unwrap();
-    let listens = moment(&Value::from(line.split(' ').next()));
-    let starts = lab.processes(PROGRAM).into_iter().filter_map(|pid| {
-        let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // After the name, which may have anything in it: the state is the third field, the start the 22nd.
-        let ticks: f64 = line.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
-        Some(ticks / 100.0)
-    });
-    let up: f64 = fs::read_to_string("/proc/uptime").unwrap().split(' ').next().unwrap().parse().unwrap();
-    let boot = now().as_secs_f64() - up;
-    let started = starts.map(|start| Duration::from_secs_f64(boot + start)).filter(|start| *start < listens).max();
-    started.map_or(Duration::ZERO, |started| listens - started)
+/// How long the newest function took until it listened, by its own word.
+fn listening(logs: &str) -> Duration {
+    field(logs.lines().rfind(|line| line.contains("function listens on")).unwrap(), "duration_ms")
+}
+
+/// A number of milliseconds in a line of a log.
+fn field(line: &str, name: &str) -> Duration {
+    let (_, rest) = line.split_once(&format!(" {name}=")).unwrap_or_else(|| panic!("no {name}: {line}"));
+    Duration::from_secs_f64(rest.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1000.0)
 }
 
 fn moment(text: &Value) -> Duration {
