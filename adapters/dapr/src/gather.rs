@@ -1,4 +1,4 @@
-//! Calls that come while others are under way are gathered, and made together. The first one waits for nobody.
+//! Calls that come while others are under way are gathered, and made together. The first ones wait for nobody.
 
 use std::{
     collections::VecDeque,
@@ -34,7 +34,7 @@ struct Waiting<Q, A> {
 }
 
 impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
-    /// Makes calls in `tasks`.
+    /// Makes calls for many in `tasks`.
     pub(crate) fn new(tasks: Tasks) -> Self {
         Self { waiting: Arc::new(Mutex::new(Waiting { calls: VecDeque::new(), under_way: 0 })), tasks }
     }
@@ -43,33 +43,67 @@ impl<Q: Send + 'static, A: Send + 'static> Gather<Q, A> {
     /// place. `None` if it did not.
     pub(crate) async fn ask<F, W>(&self, what: Q, bytes: usize, make: F) -> Option<A>
     where
-        F: Fn(Vec<Q>) -> W + Send + 'static,
+        F: Fn(Vec<Q>) -> W + Send + Sync + 'static,
         W: Future<Output = Vec<A>> + Send,
     {
-        let (sender, answer) = oneshot::channel();
-        let is_first = {
-            let mut waiting = lock(&self.waiting);
-            waiting.calls.push_back((what, bytes, sender));
-            let is_first = waiting.under_way < WIDE;
-            waiting.under_way += usize::from(is_first);
-            is_first
+        let what = match self.enter(what, bytes) {
+            // Nobody waits: the call is made here and now, without a task of its own.
+            Ok(what) => what,
+            Err(answer) => return answer.await.ok(),
         };
-        if is_first {
-            let mut turn = Turn { waiting: self.waiting.clone(), has_left: false };
-            self.tasks.spawn_infallible(async move {
-                while let Some((asked, senders)) = turn.next() {
-                    for (sender, answer) in senders.into_iter().zip(make(asked).await) {
-                        // Whoever has gone does not want to know.
-                        let _ = sender.send(answer);
-                    }
-                }
-            });
+        let make = Arc::new(make);
+        let _done = Done(Some(|| self.go_on(make.clone())));
+        make(vec![what]).await.pop()
+    }
+
+    /// A place among those that make calls, or one in the queue.
+    fn enter(&self, what: Q, bytes: usize) -> Result<Q, oneshot::Receiver<A>> {
+        let mut waiting = lock(&self.waiting);
+        if waiting.under_way < WIDE {
+            waiting.under_way += 1;
+            return Ok(what);
         }
-        answer.await.ok()
+        let (sender, answer) = oneshot::channel();
+        waiting.calls.push_back((what, bytes, sender));
+        Err(answer)
+    }
+
+    /// Leaves the place, or serves those who came meanwhile.
+    fn go_on<F, W>(&self, make: Arc<F>)
+    where
+        F: Fn(Vec<Q>) -> W + Send + Sync + 'static,
+        W: Future<Output = Vec<A>> + Send,
+    {
+        let mut turn = Turn { waiting: self.waiting.clone(), has_left: false };
+        let Some(mut next) = turn.next() else { return };
+        self.tasks.spawn_infallible(async move {
+            loop {
+                let (asked, senders) = next;
+                for (sender, answer) in senders.into_iter().zip(make(asked).await) {
+                    // Whoever has gone does not want to know.
+                    let _ = sender.send(answer);
+                }
+                match turn.next() {
+                    Some(more) => next = more,
+                    None => return,
+                }
+            }
+        });
     }
 }
 
-/// One of those that make calls.
+/// Calls when it goes, even if it is given up on the way.
+struct Done<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for Done<F> {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call();
+        }
+    }
+}
+
+/// One of those that make calls for all who wait.
 struct Turn<Q, A> {
     waiting: Arc<Mutex<Waiting<Q, A>>>,
     has_left: bool,
@@ -144,6 +178,8 @@ mod tests {
         }
         gate.add_permits(count);
         while asked.join_next().await.is_some_and(|asked| asked.is_ok()) {}
+        // The task that served those who waited has its end yet to see.
+        tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!(lock(&gather.waiting).under_way, 0);
         Arc::into_inner(made).unwrap().into_inner().unwrap()
     }
@@ -159,6 +195,18 @@ mod tests {
     async fn what_is_too_large_together_is_made_in_parts() {
         assert_eq!(parts(5, BYTES).await, [1; 5]);
         assert_eq!(parts(6, BYTES / 2).await, [1, 1, 2, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_leaves_the_place_to_those_who_wait() {
+        let gather = Gather::<u8, u8>::new(Tasks::new());
+        // Nobody answers a 0.
+        let make = |asked: Vec<u8>| async { if asked == [0] { std::future::pending().await } else { asked } };
+        let given_up = async || tokio::time::timeout(Duration::from_secs(1), gather.ask(0, 1, make)).await.is_err();
+        let (one, other, queued) = tokio::join!(given_up(), given_up(), gather.ask(1, 1, make));
+        assert_eq!((one, other, queued), (true, true, Some(1)));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(lock(&gather.waiting).under_way, 0);
     }
 
     #[tokio::test]
