@@ -136,15 +136,23 @@ impl App {
         }
     }
 
-    /// [`App::find`], which also looks for the name of a worker of which its id alone is known.
+    /// [`App::find`], which also asks the store: another replica may have made it a moment ago, or of a worker its id
+    /// alone is known here.
     ///
     /// # Errors
     /// `NoWorker`, or `WorkerQuarantined`.
     pub async fn get(&self, reference: &str) -> Result<Arc<Member>, Error> {
         match self.find(reference) {
-            Err(Error::NoWorker { .. }) => Err(self.unknown(reference).await),
-            answer => answer,
+            Err(Error::NoWorker { .. }) => {}
+            answer => return answer,
         }
+        if let Some(id) = self.id_of(reference).await
+            && self.reread(id).await.is_ok()
+            && let Ok(member) = self.find(reference)
+        {
+            return Ok(member);
+        }
+        Err(self.unknown(reference).await)
     }
 
     /// Runs a change to its end even if whoever asked for it is gone, so that nothing is left half

@@ -81,17 +81,21 @@ impl App {
     /// The error for a worker that nobody knows: it may be there, and unreadable.
     pub(super) async fn unknown(&self, reference: &str) -> Error {
         let entry = async {
-            let id = match reference.parse::<WorkerId>() {
-                Ok(id) => id,
-                Err(_) => store::get::<NameClaim>(&*self.parts.records, reference).await.ok()??.value.worker,
-            };
-            let entry = entry_of_worker(id);
+            let entry = entry_of_worker(self.id_of(reference).await?);
             store::get::<Quarantined>(&*self.parts.records, &entry).await.ok()?.map(|_| entry)
         };
         let reference = reference.to_owned();
         match entry.await {
             Some(entry) => Error::WorkerQuarantined { reference, entry },
             None => Error::NoWorker { reference },
+        }
+    }
+
+    /// The id that is written as `reference`, or of whoever has claimed it as a name.
+    pub(super) async fn id_of(&self, reference: &str) -> Option<WorkerId> {
+        match reference.parse() {
+            Ok(id) => Some(id),
+            Err(_) => Some(store::get::<NameClaim>(&*self.parts.records, reference).await.ok()??.value.worker),
         }
     }
 

@@ -47,6 +47,18 @@ async fn what_one_changes_the_others_know_within_a_second() {
 }
 
 #[tokio::test]
+async fn what_one_has_made_the_others_find_at_once() {
+    let (one, other) = two().await;
+    let worker = one.worker("w").await;
+    other.call("POST", "/v1/workers/w/start", &Value::Null).await.expect(200);
+    let second = one.worker("by-id").await;
+    let path = |worker: &Value| format!("/v1/workers/{}", worker["id"].as_str().unwrap());
+    other.get(&path(&second)).await.expect(200);
+    other.call("DELETE", &path(&worker), &Value::Null).await.expect(204);
+    other.get("/v1/workers/none").await.expect(404);
+}
+
+#[tokio::test]
 async fn what_nobody_writes_any_more_is_taken_over_and_done_once() {
     let (one, other) = two().await;
     for name in ["stays", "w"] {

@@ -115,7 +115,17 @@ fn a_redis_or_a_sidecar_that_does_not_start_is_shown_in_its_own_words() {
 fn a_retention_within_which_events_come_again_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(workmanager());
-    command.args(["serve", "--profile", "dapr", "--http-port", "0", "--internal-port", "0", "--event-retention", "30s"]);
+    command.args([
+        "serve",
+        "--profile",
+        "dapr",
+        "--http-port",
+        "0",
+        "--internal-port",
+        "0",
+        "--event-retention",
+        "30s",
+    ]);
     let output = command.arg("--data-dir").arg(folder.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{said}");
