@@ -183,6 +183,10 @@ fn replicas_share_definitions_and_events_and_one_finishes_what_another_has_parke
     for n in 0..20 {
         eventually("it waits for the worker", || states(&one, n).filter(|(_, worker)| worker == "Parked").map(drop));
     }
+    for (server, name) in [(&one, "one"), (&other, "other")] {
+        let matched = server.metric(r#"workmanager_matches_total{result="matched"}"#);
+        assert!(matched > Some(0.0), "replica `{name}` had no share of the events");
+    }
     // What it has parked is nobody else's until it was silent for a whole life.
     other.signal(Signal::KILL);
     let _ = one.call("POST", "/v1/workers/w/start", &Value::Null).expect(200);
