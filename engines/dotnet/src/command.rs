@@ -5,9 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use rustix::process::Pid;
 use tokio::time::Instant;
-use tracing::warn;
 use workmanager_core_frames::ReadyHead;
 use workmanager_core_kit::Tasks;
 use workmanager_engines_host::{Child, Process, SpawnError, confine, pair};
@@ -52,14 +50,6 @@ pub(crate) async fn connect(
     let mut command = command(launcher, launch, young).map_err(SpawnError::system("arguments"))?;
     command.stdout(theirs.stdout).stderr(theirs.stderr);
     confine(&mut command, theirs.engine);
-    let child = command.spawn().map_err(SpawnError::system("run the launcher of .NET"))?;
-    // The command keeps the process's end of the socket.
-    drop(command);
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let pid = pid.ok_or_else(|| SpawnError::Protocol(format!("process id {}", child.id())))?;
-    let child = Child::watch(pid, tasks).map_err(SpawnError::system("watch .NET"))?;
-    if let Err(error) = child.expendable() {
-        warn!("this process may be ended before its workers when memory runs out: {error}");
-    }
+    let child = Child::start(command, tasks).map_err(SpawnError::system("run the launcher of .NET"))?;
     Process::connect(ours, Some(child), tasks, deadline).await
 }

@@ -7,11 +7,12 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     slice,
+    time::Duration,
 };
 
 use tracing::{info, warn};
 use workmanager_core_domain::Digest;
-use workmanager_engines_host::SpawnError;
+use workmanager_engines_host::{Errand, SpawnError};
 
 use crate::{
     command::command,
@@ -71,6 +72,9 @@ const REHEARSAL: Sources = sources!["rehearsal/Worker.cs"];
 const CLOUD_EVENTS_NAME: &str = "CloudNative.CloudEvents.dll";
 const HOST_NAME: &str = "workmanager-host.dll";
 const COMPILER_NAME: &str = "workmanager-compiler.dll";
+
+/// How long a program of ours may be compiled; it takes seconds.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The public key of the CloudEvents SDK: assemblies that were built against it name it.
 const CLOUD_EVENTS_KEY: &[u8] = include_bytes!("../cloudevents/key.snk");
@@ -279,7 +283,7 @@ impl Build<'_> {
             parent: std::process::id(),
             confinement: None,
         };
-        let run = command(self.launcher, &launch, "4000000").and_then(|mut command| command.output());
+        let run = command(self.launcher, &launch, "4000000").and_then(|command| Errand::run(command, LIMIT));
         let run = run.map_err(SpawnError::system("run the C# compiler"))?;
         if run.status.success() {
             return Ok(());

@@ -6,14 +6,14 @@ use std::{
     io::{self, Read as _, Write as _},
     net::Shutdown,
     os::unix::net::UnixStream,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::Duration,
 };
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use workmanager_core_frames::{Frame, Kind};
-use workmanager_engines_host::confine;
+use workmanager_engines_host::{Errand, confine};
 
 /// The argument that asks for it.
 pub(crate) const ARGUMENT: &str = "rehearsal";
@@ -32,9 +32,7 @@ pub(crate) fn rehearse(mut command: Command, worker: Vec<u8>) -> io::Result<()> 
     ours.set_write_timeout(Some(LIMIT))?;
     command.env_remove(WRITES_NO_PROFILE).stdout(Stdio::null()).stderr(Stdio::null());
     confine(&mut command, theirs.into());
-    let mut host = Host(command.spawn()?);
-    // The command keeps the process's end of the socket.
-    drop(command);
+    let host = Errand::start(command)?;
     let load = json!({"manifest": {"mimeType": "text/x-csharp", "engine": {"entry": null}, "config": {"a": "b"}}});
     let event = json!({
         "specversion": "1.0", "id": "1", "source": "/rehearsal", "type": "rehearsal", "time": "2024-01-01T00:00:00Z",
@@ -46,7 +44,7 @@ pub(crate) fn rehearse(mut command: Command, worker: Vec<u8>) -> io::Result<()> 
     ours.shutdown(Shutdown::Write)?;
     // It ends when it has nothing more to read.
     ours.read_to_end(&mut Vec::new())?;
-    let status = host.0.wait()?;
+    let status = host.wait(LIMIT)?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("the host ended with {status}"))) }
 }
 
@@ -54,15 +52,4 @@ fn send(to: &mut UnixStream, kind: Kind, head: &Value, body: Bytes) -> io::Resul
     let frame = Frame::new(kind, head, body).map_err(io::Error::other)?;
     to.write_all(&frame.prefix())?;
     to.write_all(&frame.body)
-}
-
-/// Does not outlive the rehearsal.
-struct Host(Child);
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

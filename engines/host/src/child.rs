@@ -3,6 +3,7 @@
 use std::{
     fmt, fs, io,
     os::{fd::AsFd as _, unix::fs::MetadataExt as _},
+    process::Command,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +20,7 @@ use tokio::{net::unix::pipe::Receiver, sync::watch, time::timeout};
 use tracing::warn;
 use workmanager_core_kit::Tasks;
 
-use crate::{Folder, metrics::PROCESSES, orphans};
+use crate::{Folder, Newborn, metrics::PROCESSES, orphans};
 
 /// Threads that a process may have; its memory allows fewer, unless it asks for tiny stacks.
 pub(crate) const MAX_THREADS: u64 = 512;
@@ -61,6 +62,30 @@ struct Shared {
 }
 
 impl Child {
+    /// Starts `command`, which is confined, and takes charge of it. The kernel is to end it, and what it forks,
+    /// before this process when memory runs out.
+    ///
+    /// # Errors
+    /// It cannot be started, or not be watched: then it does not run.
+    pub fn start(command: Command, tasks: &Tasks) -> io::Result<Self> {
+        let child = Self::start_watched(command, |pid| Self::watch(pid, tasks))?;
+        if let Err(error) = child.expendable() {
+            warn!("this process may be ended before its workers when memory runs out: {error}");
+        }
+        Ok(child)
+    }
+
+    /// Drops the command at once, which keeps the process's end of its channel.
+    fn start_watched(mut command: Command, watch: impl FnOnce(Pid) -> io::Result<Self>) -> io::Result<Self> {
+        let _newborn = Newborn::begin();
+        let mut child = command.spawn()?;
+        watch(Pid::from_child(&child)).inspect_err(|_| {
+            // Nobody else would end and reap it.
+            let _ = child.kill();
+            let _ = child.wait();
+        })
+    }
+
     /// Takes charge of the child `pid`.
     ///
     /// # Errors
@@ -230,6 +255,20 @@ fn name(signal: i32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_cannot_be_watched_is_ended_and_reaped() {
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        let mut started = None;
+        let refuse = |pid| {
+            started = Some(pid);
+            Err(io::ErrorKind::QuotaExceeded.into())
+        };
+        assert!(Child::start_watched(command, refuse).is_err());
+        let pid = started.unwrap();
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "process {pid} is still there");
+    }
 
     #[test]
     fn an_exit_is_said_in_words() {

@@ -4,6 +4,7 @@
 mod channel;
 mod child;
 mod engine;
+mod errand;
 mod folders;
 mod metrics;
 mod orphans;
@@ -19,6 +20,7 @@ mod wiring;
 
 pub use child::{Child, Exit};
 pub use engine::{Compiled, Engine, Source, SpawnError};
+pub use errand::Errand;
 pub use folders::{Folder, Folders};
 pub use metrics::describe;
 pub use orphans::{Newborn, end_stillborn, own_all_children};

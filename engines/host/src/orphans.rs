@@ -48,8 +48,13 @@ impl Newborn {
     /// The system has no subreapers.
     pub fn expect() -> std::io::Result<Self> {
         adopt_descendants()?;
+        Ok(Self::begin())
+    }
+
+    /// Begins before a child of this process is started, and ends when it is known.
+    pub(crate) fn begin() -> Self {
         NEWBORN.fetch_add(1, Ordering::SeqCst);
-        Ok(Self(()))
+        Self(())
     }
 }
 
@@ -83,8 +88,10 @@ pub(crate) fn sweep(session: Pid, tasks: &Tasks) {
 }
 
 fn sweep_where(tasks: &Tasks, ours: impl Fn(Pid) -> bool) {
+    let children = children();
+    // Only now: who was born before that is known by now, unless somebody is still being born.
     let all = OWNS_ALL.load(Ordering::SeqCst) && NEWBORN.load(Ordering::SeqCst) == 0;
-    for pid in children() {
+    for pid in children {
         if known().contains(&pid) || !(all || ours(pid)) {
             continue;
         }

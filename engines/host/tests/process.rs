@@ -4,7 +4,6 @@
 use std::{process::Command, time::Duration};
 
 use bytes::Bytes;
-use rustix::process::Pid;
 use tokio::time::Instant;
 use workmanager_core_frames::{Frame, Kind, Limits};
 use workmanager_core_kit::Tasks;
@@ -18,16 +17,13 @@ send() { printf '\000\000\000'"\\$(printf %o $((${#2} + 5)))\\$1"'\000\000\000'"
 ready() { send 6 "{\"pid\":$$,\"contract\":$1,\"runtime\":\"sh\"}"; }
 "#;
 
-#[expect(clippy::zombie_processes, reason = "the host waits for it, by its process id")]
 async fn start(script: &str, within: Duration) -> Result<Process, SpawnError> {
     let (ours, theirs) = pair().unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{READY}{script}")]).stdout(theirs.stdout).stderr(theirs.stderr);
     confine(&mut command, theirs.engine);
-    let child = command.spawn().unwrap();
-    drop(command);
     let tasks = Tasks::new();
-    let child = Child::watch(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), &tasks).unwrap();
+    let child = Child::start(command, &tasks).unwrap();
     let connected = Process::connect(ours, Some(child), &tasks, Instant::now() + within).await;
     connected.map(|(process, _)| process)
 }

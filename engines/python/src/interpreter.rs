@@ -6,12 +6,15 @@ use std::{
     io::Read as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use tracing::debug;
 use workmanager_core_kit::on_path;
-use workmanager_engines_host::SpawnError;
+use workmanager_engines_host::{Errand, SpawnError};
 
+/// How long a script may take to say it.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Prints where the interpreter really is.
 const WHERE: &str = "import sys; print(sys.executable)";
 
@@ -66,7 +69,7 @@ fn ask(script: &Path, path: Option<&OsStr>) -> Result<PathBuf, SpawnError> {
     if let Some(path) = path {
         command.env("PATH", path);
     }
-    let output = command.output().map_err(SpawnError::system("run python"))?;
+    let output = Errand::run(command, PATIENCE).map_err(SpawnError::system("run python"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let executable = Path::new(text.trim());
     if output.status.success() && executable.is_file() {

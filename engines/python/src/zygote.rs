@@ -10,15 +10,11 @@ use std::{
     time::Duration,
 };
 
-use rustix::{
-    net::{
-        AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv,
-        sendmsg, socketpair,
-    },
-    process::Pid,
+use rustix::net::{
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv,
+    sendmsg, socketpair,
 };
 use tokio::{io::Interest, net::UnixStream, sync::Notify};
-use tracing::warn;
 use workmanager_core_kit::Tasks;
 use workmanager_engines_host::{Child, SpawnError, Theirs, confine};
 
@@ -55,15 +51,7 @@ impl Zygote {
         command.args(["-I", "-S", "-c", runtime::START]).arg(files);
         command.env_clear().envs(ENVIRONMENT).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
         confine(&mut command, theirs);
-        let child = command.spawn().map_err(SpawnError::system("run python"))?;
-        // The command keeps its end of the socket.
-        drop(command);
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or_else(|| SpawnError::Protocol(format!("process id {}", child.id())))?;
-        let child = Child::watch(pid, tasks).map_err(SpawnError::system("watch python"))?;
-        if let Err(error) = child.expendable() {
-            warn!("this process may be ended before its workers when memory runs out: {error}");
-        }
+        let child = Child::start(command, tasks).map_err(SpawnError::system("run python"))?;
         let control = std::os::unix::net::UnixStream::from(control);
         let control = control.set_nonblocking(true).and_then(|()| UnixStream::from_std(control));
         let control = Arc::new(control.map_err(SpawnError::system("socket"))?);
