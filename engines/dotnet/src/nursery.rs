@@ -94,7 +94,7 @@ impl Nursery {
         self.lock().failure.clone()
     }
 
-    /// Keeps spare processes from now on, and one more whenever one was taken.
+    /// Keeps spare processes from now on: whenever a process was asked for, what is missing is started.
     pub(crate) fn start(self: &Arc<Self>, usual: &Manifest) {
         let settings = Settings::of(usual);
         self.lock().usual.get_or_insert(settings);
@@ -119,9 +119,8 @@ impl Nursery {
             let place = fits.or_else(|| (!state.spares.is_empty()).then_some(0));
             place.map(|place| (state.spares.remove(place), fits.is_some()))
         };
-        if spare.is_some() {
-            self.wanted.notify_one();
-        }
+        // Even if there was none: starting one may have failed.
+        self.wanted.notify_one();
         match spare {
             Some(((_, process), true)) => Ok(process),
             _ => self.spawn(settings, &[]).await,

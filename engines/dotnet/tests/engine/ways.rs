@@ -1,6 +1,6 @@
 //! The runtime started by its own program.
 
-use workmanager_engines_dotnet::{Options, Way};
+use workmanager_engines_dotnet::{Launcher, Options, Way};
 use workmanager_engines_host::{Ended, Engine as _};
 
 use crate::support::{Harness, cache, dotnet, eventually};
@@ -70,6 +70,29 @@ async fn as_many_spares_are_kept_as_are_asked_for() {
         harness.engine.stop().await;
         eventually("none is left", || ahead() == 0).await;
     }
+}
+
+#[tokio::test]
+async fn a_spare_that_failed_once_is_made_up_for() {
+    let Some(shared) = Harness::new() else { return };
+    drop(shared.engine.spawn(&shared.manifest).await.unwrap());
+    let place = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(cache().join("dotnet"), place.path().join("dotnet")).unwrap();
+    let options = dotnet().unwrap();
+    let (script, failed) = (place.path().join("launcher"), place.path().join("failed"));
+    let launcher = options.launcher.unwrap().0;
+    let text =
+        format!("#!/bin/sh\nmkdir {} 2>/dev/null && exit 1\nexec {} \"$@\"\n", failed.display(), launcher.display());
+    // Written by somebody else: a program that this process has open cannot be run.
+    let write = format!("printf %s '{text}' > {0} && chmod 700 {0}", script.display());
+    assert!(std::process::Command::new("sh").args(["-c", &write]).status().unwrap().success());
+    let launcher = Some(Launcher(script));
+    let harness = Harness::with(Options { launcher, cache: Some(place.path().into()), ..options });
+    harness.engine.start().await;
+    eventually("the first spare failed", || failed.exists()).await;
+    drop(harness.engine.spawn(&harness.manifest).await.unwrap());
+    eventually("there is a spare", || started(place.path().to_str().unwrap()) == 1).await;
+    harness.engine.stop().await;
 }
 
 /// How many children of this test were started with this argument.
