@@ -12,8 +12,6 @@ namespace WorkManager.Compiler;
 /// <summary>What the compiler has to say, for people.</summary>
 internal static class Diagnostics
 {
-    private const int MaxErrors = 200;
-
     /// <summary>All errors, each with file, line, column and id.</summary>
     internal static Failure Failure(IEnumerable<Diagnostic> diagnostics)
     {
@@ -24,7 +22,7 @@ internal static class Diagnostics
             .ToList();
         var (first, more) = (Text(errors[0]), errors.Count - 1);
         var message = more == 0 ? first : $"{first} (and {more} more)";
-        return new("load-failed", false, message, "CompilationFailed", Errors: errors.Take(MaxErrors).ToList());
+        return new("load-failed", false, message, "CompilationFailed", Errors: errors);
     }
 
     internal static Failure Failure(string message) => new("load-failed", false, message, "CompilationFailed");

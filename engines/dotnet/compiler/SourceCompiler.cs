@@ -66,17 +66,26 @@ internal sealed class SourceCompiler
     /// <summary>Compiles something with what workers use most, so that the compiler itself is compiled.</summary>
     internal void Prewarm() => Compile("warm.cs", Encoding.UTF8.GetBytes(Usual));
 
+    /// <summary>Whatever goes wrong is the source's fault: this program goes on with the next one.</summary>
     internal Compiled Compile(string fileName, ReadOnlyMemory<byte> source)
     {
-        List<SyntaxTree> trees;
         try
         {
-            trees = Sources.Read(fileName, source.ToArray()).ConvertAll(file => CSharpSyntaxTree.ParseText(file.Text, Parsing, file.Name));
+            return Emit(fileName, source);
         }
         catch (InvalidDataException error)
         {
             return new(null, Diagnostics.Failure(error.Message));
         }
+        catch (Exception error)
+        {
+            return new(null, Diagnostics.Failure($"the compiler cannot take it: {error.GetType().FullName}: {error.Message}"));
+        }
+    }
+
+    private Compiled Emit(string fileName, ReadOnlyMemory<byte> source)
+    {
+        var trees = Sources.Read(fileName, source.ToArray()).ConvertAll(file => CSharpSyntaxTree.ParseText(file.Text, Parsing, file.Name));
         foreach (var tree in trees)
             if (Diagnostics.Package(tree) is { } refused) return new(null, refused);
         var name = "worker_" + Path.GetFileNameWithoutExtension(fileName);

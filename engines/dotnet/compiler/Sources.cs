@@ -21,7 +21,15 @@ internal static class Sources
     internal static List<(string Name, SourceText Text)> Read(string fileName, byte[] source)
     {
         var isArchive = source.AsSpan().StartsWith("PK\x03\x04"u8) || source.AsSpan().StartsWith("PK\x05\x06"u8);
-        return isArchive ? Unpacked(source) : new() { (fileName, Text(fileName, new MemoryStream(source))) };
+        if (!isArchive) return new() { (fileName, Text(fileName, new MemoryStream(source))) };
+        try
+        {
+            return Unpacked(source);
+        }
+        catch (Exception error) when (error is not InvalidDataException)
+        {
+            throw new InvalidDataException($"the archive cannot be read: {error.Message}");
+        }
     }
 
     private static List<(string, SourceText)> Unpacked(byte[] source)
@@ -34,7 +42,8 @@ internal static class Sources
             .ToList();
         if (files.Count == 0) throw new InvalidDataException("the archive has no .cs file; a published project is loaded as text/x-dll");
         if (files.Count > MaxFiles) throw new InvalidDataException($"the archive has more than {MaxFiles} .cs files");
-        if (files.Sum(file => file.Length) > MaxBytes) throw new InvalidDataException($"the archive has more than {MaxBytes >> 20} MiB of source");
+        if (files.Exists(file => file.Length > MaxBytes) || files.Sum(file => file.Length) > MaxBytes)
+            throw new InvalidDataException($"the archive has more than {MaxBytes >> 20} MiB of source");
         return files.ConvertAll(file =>
         {
             using var stream = file.Open();

@@ -10,7 +10,6 @@ namespace WorkManager.Host;
 /// <summary>What is said about an exception.</summary>
 internal static class Failures
 {
-    private const int MaxMessage = 2000;
     private const int MaxStack = 32 << 10;
 
     internal static Failure Of(Exception thrown, string kind, bool retryable)
@@ -40,8 +39,7 @@ internal static class Failures
         var message = error.Message;
         var end = message.AsSpan().IndexOfAny('\r', '\n');
         if (end >= 0) message = message[..end];
-        if (message == "") message = error.GetType().FullName!;
-        return message.Length > MaxMessage ? message[..MaxMessage] : message;
+        return message == "" ? error.GetType().FullName! : message;
     }
 
     /// <summary>The stack without the host's own part of it.</summary>

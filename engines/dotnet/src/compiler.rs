@@ -10,7 +10,10 @@ use tokio::{
     sync::Mutex,
     time::{Instant, timeout_at},
 };
-use workmanager_core_domain::Digest;
+use workmanager_core_domain::{
+    Digest,
+    outcome::{Failure, FailureKind},
+};
 use workmanager_core_frames::{ErrorHead, FailedWith, Frame, FrameError, Kind, Limits, LoadHead};
 use workmanager_core_kit::Tasks;
 use workmanager_engines_host::{Compiled, Ended, Process, Source, SpawnError, Step};
@@ -27,6 +30,8 @@ const IDLE: Duration = Duration::from_secs(300);
 const MEMORY: u64 = 512 << 20;
 /// Bytes between two collections, in hexadecimal.
 const YOUNG: &str = "800000";
+/// Source that was given this much time and is not compiled is what takes too long, not what came before it.
+const FAIR: Duration = Duration::from_secs(5);
 /// What of its output is kept while it compiles.
 const LOG: usize = 4 << 10;
 
@@ -55,17 +60,35 @@ impl Compiler {
     pub(crate) async fn compile(&self, ground: &Ground, source: Source<'_>) -> Result<Compiled, SpawnError> {
         let running = timeout_at(source.deadline, self.running.lock()).await;
         let mut running = running.map_err(|_elapsed| SpawnError::Slow)?;
-        let mut process = match running.take().filter(|running| running.process.is_alive()) {
-            Some(running) => running.process,
-            None => {
-                let process = self.start(ground, source.deadline).await?;
-                self.end_when_idle();
-                process
+        let frame = load(source)?;
+        let mut used = running.take().map(|running| running.process).filter(Process::is_alive);
+        loop {
+            let is_used = used.is_some();
+            let mut process = match used.take() {
+                Some(process) => process,
+                None => {
+                    let process = self.start(ground, source.deadline).await?;
+                    self.end_when_idle();
+                    process
+                }
+            };
+            let began = Instant::now();
+            match exchange(&mut process, &frame, source.deadline).await {
+                Ended::Answered(frame) => {
+                    *running = Some(Running { process, used: Instant::now() });
+                    return answer(frame);
+                }
+                // What it compiled before may have broken it.
+                Ended::Lost(_) if is_used => {}
+                // A source that kills or outlasts the compiler does not compile.
+                Ended::Lost(message) => return Ok(rejected(format!("the compiler cannot take it: {message}"))),
+                Ended::TimedOut if began.elapsed() >= FAIR => {
+                    return Ok(rejected(format!("compiling took more than {} s", began.elapsed().as_secs())));
+                }
+                Ended::TimedOut => return Err(SpawnError::Slow),
+                Ended::Broken(error) => return Err(protocol(error)),
             }
-        };
-        let answer = exchange(&mut process, source).await?;
-        *running = Some(Running { process, used: Instant::now() });
-        Ok(answer)
+        }
     }
 
     pub(crate) async fn stop(&self) {
@@ -118,22 +141,25 @@ async fn watch(running: Weak<Mutex<Option<Running>>>) {
     }
 }
 
-async fn exchange(process: &mut Process, source: Source<'_>) -> Result<Compiled, SpawnError> {
-    let Source { manifest, file_name, bytes, deadline } = source;
+fn load(source: Source<'_>) -> Result<Frame, SpawnError> {
+    let Source { manifest, file_name, bytes, .. } = source;
     let head = LoadHead {
         digest: Digest::of(bytes),
         manifest: manifest.clone(),
         file_name: file_name.to_owned(),
         policy: None,
     };
-    let frame = Frame::new(Kind::Load, &head, Bytes::clone(bytes)).map_err(protocol)?;
+    Frame::new(Kind::Load, &head, Bytes::clone(bytes)).map_err(protocol)
+}
+
+async fn exchange(process: &mut Process, frame: &Frame, deadline: Instant) -> Ended {
     process.begin(deadline, LOG, Limits::CODE);
-    process.send(&frame).await.map_err(ended)?;
+    if let Err(ended) = process.send(frame).await {
+        return ended;
+    }
     loop {
-        match process.next().await {
-            Step::Output(_) => {}
-            Step::Ended(Ended::Answered(frame)) => return answer(frame),
-            Step::Ended(other) => return Err(ended(other)),
+        if let Step::Ended(ended) = process.next().await {
+            return ended;
         }
     }
 }
@@ -154,11 +180,7 @@ fn protocol(error: FrameError) -> SpawnError {
     SpawnError::Protocol(error.to_string())
 }
 
-fn ended(ended: Ended) -> SpawnError {
-    match ended {
-        Ended::TimedOut => SpawnError::Slow,
-        Ended::Lost(message) => SpawnError::Died(format!("the compiler: {message}")),
-        Ended::Broken(error) => protocol(error),
-        Ended::Answered(frame) => protocol(FrameError::Unexpected(frame.kind)),
-    }
+fn rejected(message: String) -> Compiled {
+    let (error_type, stack, errors) = (Some("CompilationFailed".to_owned()), None, Vec::new());
+    Compiled::Rejected(Failure { kind: FailureKind::LoadFailed, retryable: false, error_type, message, stack, errors })
 }

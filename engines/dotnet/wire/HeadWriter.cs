@@ -51,12 +51,12 @@ public sealed class HeadWriter
         return this;
     }
 
-    /// <summary>A list of objects; nothing at all where there is no list.</summary>
-    public HeadWriter Objects<T>(string name, IReadOnlyList<T>? values, Action<T, HeadWriter> write)
+    /// <summary>A list of objects, the first ones if there are many; nothing at all where there is no list.</summary>
+    public HeadWriter Objects<T>(string name, IReadOnlyList<T>? values, int most, Action<T, HeadWriter> write)
     {
         if (values is null) return this;
         Name(name);
-        for (var index = 0; index < values.Count; index++)
+        for (var index = 0; index < Math.Min(values.Count, most); index++)
         {
             text.Append(index == 0 ? "[{" : ",{");
             write(values[index], this);

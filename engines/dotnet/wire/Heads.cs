@@ -7,6 +7,11 @@ namespace WorkManager.Wire;
 /// <summary>The heads that every program on a channel writes.</summary>
 public static class Heads
 {
+    // So that what is written of the code's own words stays a small part of what a head may have.
+    private const int MaxMessage = 2000;
+    private const int MaxName = 500;
+    private const int MaxErrors = 100;
+
     public static byte[] Ready(string runtime) => new HeadWriter()
         .Number("pid", Environment.ProcessId)
         .Number("contract", Channel.Contract)
@@ -14,7 +19,7 @@ public static class Heads
         .Bytes();
 
     public static byte[] Loaded(string entry, bool artefact) => new HeadWriter()
-        .Text("entry", entry)
+        .Text("entry", Cut(entry, MaxName))
         .Truth("artefact", artefact)
         .Bytes();
 
@@ -22,17 +27,19 @@ public static class Heads
         .Text("outcome", "failed")
         .Text("kind", failure.Kind)
         .Truth("retryable", failure.Retryable)
-        .Text("message", failure.Message)
+        .Text("message", Cut(failure.Message, MaxMessage))
         .Optional("attempt", attempt)
-        .Optional("errorType", failure.ErrorType)
+        .Optional("errorType", failure.ErrorType is { } type ? Cut(type, MaxName) : null)
         .Optional("stack", failure.Stack)
-        .Objects("errors", failure.Errors, static (error, head) => head
-            .Text("file", error.File)
+        .Objects("errors", failure.Errors, MaxErrors, static (error, head) => head
+            .Text("file", Cut(error.File, MaxName))
             .Number("line", error.Line)
             .Number("column", error.Column)
             .Text("id", error.Id)
-            .Text("message", error.Message))
+            .Text("message", Cut(error.Message, MaxName)))
         .Bytes();
+
+    private static string Cut(string text, int most) => text.Length <= most ? text : text[..(most - 1)] + "…";
 }
 
 /// <summary>What went wrong, in the words of the frames.</summary>

@@ -1,10 +1,13 @@
 //! What is said about source, and what it is made to.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
 use workmanager_core_domain::{MimeType, outcome::FailureKind};
 use workmanager_engines_dotnet::Options;
-use workmanager_engines_host::Engine as _;
+use workmanager_engines_host::{Compiled, Engine as _, Source, SpawnError};
 
-use crate::support::{Harness, dotnet, load, zip};
+use crate::support::{Harness, dotnet, load, zip, zip_claiming};
 
 #[tokio::test]
 async fn all_errors_come_at_once_with_line_column_and_id() {
@@ -113,6 +116,50 @@ class Worker { public CloudEvent Process(CloudEvent e) => new() { Type = \"t\", 
     assert_eq!(places, [("a/Worker.cs", 2, "CS0103"), ("b/Broken.cs", 2, "CS1525")]);
     let none = harness.compile_bytes(&zip(&[("readme.txt", b"x")])).await.unwrap_err();
     assert!(none.message.contains("the archive has no .cs file"), "{none:?}");
+}
+
+#[tokio::test]
+async fn what_no_compiler_can_take_is_refused_and_the_next_source_compiles() {
+    let Some(harness) = Harness::new() else { return };
+    let file = [("a.cs", &b"class A { }"[..]), ("b.cs", b"class B { }")];
+    let nested = |n: usize| ["class A { ".repeat(n), "}".repeat(n)].concat();
+    let table = [
+        (zip_claiming(&file, 100), "the archive cannot be read"),
+        (zip_claiming(&file, i64::MAX as u64), "more than 16 MiB of source"),
+        (nested(10_000).into(), "the compiler cannot take it"),
+    ];
+    for (source, says) in table {
+        let failure = harness.compile_bytes(&source).await.unwrap_err();
+        assert_eq!((failure.kind, failure.retryable), (FailureKind::LoadFailed, false));
+        assert!(failure.message.contains(says), "{} should say {says}", failure.message);
+        assert!(harness.compile("class Next { }").await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn what_outlasts_the_compiler_is_refused_unless_it_had_no_time() {
+    let Some(harness) = Harness::new() else { return };
+    let endless = format!("class A {{ void F(int x) {{ {} {{ }} }} }}", "if (x > 1) { } else ".repeat(10_000));
+    drop(harness.compile("class First { }").await.unwrap());
+    let compile = async |seconds| {
+        let (deadline, bytes) = (Instant::now() + Duration::from_secs(seconds), endless.clone().into());
+        let source = Source { manifest: &harness.manifest, file_name: "orders.cs", bytes: &bytes, deadline };
+        harness.engine.compile(source).await
+    };
+    assert!(matches!(compile(1).await, Err(SpawnError::Slow)));
+    let Ok(Compiled::Rejected(failure)) = compile(8).await else { panic!("it is compiled, or nobody's fault") };
+    assert!(failure.message.starts_with("compiling took more than "), "{failure:?}");
+    assert!(harness.compile("class Next { }").await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_said_about_source_is_never_too_long_to_be_said() {
+    let Some(harness) = Harness::new() else { return };
+    let calls: Vec<_> = (0..150).map(|n| format!("\n#line 1 \"{0}\"\nx{n}{0}();", "y".repeat(50_000))).collect();
+    let failure = harness.compile(&format!("class A {{ void F() {{ {} }} }}", calls.concat())).await.unwrap_err();
+    assert!(failure.message.starts_with("yyyy") && failure.message.chars().count() <= 2000);
+    assert!(failure.errors.len() >= 100, "{}", failure.errors.len());
+    assert!(failure.errors.iter().all(|error| error.file.len() + error.message.len() < 2000));
 }
 
 #[tokio::test]

@@ -72,6 +72,21 @@ class Worker { public CloudEvent Process(CloudEvent e) => e.Subject == null ? th
 }
 
 #[tokio::test]
+async fn an_exception_of_an_endless_type_is_said_shortly() {
+    let source = "using CloudNative.CloudEvents;
+class Pair<A, B> : Exception { }
+class Worker
+{
+    public void Process(CloudEvent e) => Grow<int>(14);
+    static void Grow<T>(int more) { if (more == 0) throw new Pair<T, T>(); Grow<Pair<T, T>>(more - 1); }
+}";
+    let Some(mut worker) = load(source).await else { return };
+    let failure = worker.json("1").await.failure();
+    let name = failure.error_type.unwrap();
+    assert!(name.starts_with("Pair`2[[Pair`2[[") && name.chars().count() <= 500, "{} bytes", name.len());
+}
+
+#[tokio::test]
 async fn data_that_cannot_be_read_is_an_invalid_event() {
     let source = "using CloudNative.CloudEvents;\nclass Worker { public void Process(CloudEvent e) { } }";
     let Some(mut worker) = load(source).await else { return };

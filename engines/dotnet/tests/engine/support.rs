@@ -118,6 +118,26 @@ pub(crate) fn zip(files: &[(&str, &[u8])]) -> Bytes {
     out.into()
 }
 
+/// An archive whose directory says of each file that it has this many bytes.
+pub(crate) fn zip_claiming(files: &[(&str, &[u8])], bytes: u64) -> Bytes {
+    let honest = zip(files);
+    let (start, end) = (honest.windows(4).position(|four| four == b"PK\x01\x02").unwrap(), honest.len() - 22);
+    let (mut out, mut at) = (honest[..start].to_vec(), start);
+    while at < end {
+        let name = 46 + usize::from(honest[at + 28]);
+        let mut entry = honest[at..at + name].to_vec();
+        // Said in the extra field of large files.
+        entry[24..28].fill(0xff);
+        entry[30] = 12;
+        out.extend([&entry[..], &[1, 0, 8, 0], &bytes.to_le_bytes()].concat());
+        at += name;
+    }
+    let mut last = honest[end..].to_vec();
+    last[12..16].copy_from_slice(&u32::try_from(out.len() - start).unwrap().to_le_bytes());
+    out.extend(last);
+    out.into()
+}
+
 impl Harness {
     pub(crate) fn new() -> Option<Self> {
         dotnet().map(Self::with)
