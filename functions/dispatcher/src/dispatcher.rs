@@ -12,9 +12,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use workmanager_core_domain::{EngineInfo, MimeType, WorkerId, ports::Clock};
-use workmanager_core_frames::{
-    AttemptHead, AttemptLimits, EngineAttemptHead, Frame, FrameError, Kind, Limits, LoadHead,
-};
+use workmanager_core_frames::{AttemptHead, AttemptLimits, Frame, FrameError, Kind, Limits, LoadHead};
 use workmanager_core_kit::Tasks;
 use workmanager_engines_host::{Engine, Process, Registry, SpawnError};
 
@@ -22,7 +20,7 @@ use crate::{
     Code, Error, Exchange,
     birth::Birth,
     blobs::Blobs,
-    exchange::Plan,
+    exchange::{Plan, Run},
     fetch::Fetch,
     lease::{GOODBYE, Lease, end},
     metrics::{REFUSED, SPAWN},
@@ -138,9 +136,8 @@ impl Dispatcher {
         let (pool, retired) = self.workers.pool(worker, &worker_name, digest, Some(limits));
         retired.into_iter().for_each(|idle| end(idle, &self.tasks));
         let slot = pool.enter(Some(limits.concurrency as usize), deadline).await?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        let run = Frame::new(Kind::Attempt, &EngineAttemptHead { attempt, event: &event, data, left_ms }, body)?;
+        let run = Run { attempt, event, data, body, deadline };
+        let frame = run.frame()?;
         let log_bytes = usize::try_from(limits.log_bytes).unwrap_or(usize::MAX).min(MAX_LOG);
         let plan = |load, run| Plan { attempt: Some(attempt), load, run, timeout_ms: limits.timeout_ms };
         // A process that died while it was idle has not seen the attempt: the next one gets it.
@@ -149,7 +146,7 @@ impl Dispatcher {
                 continue;
             }
             idle.process.begin(deadline, log_bytes, Limits::EVENTS);
-            if idle.process.send(&run).await.is_ok() {
+            if idle.process.send(&frame).await.is_ok() {
                 let lease = Lease { slot, process: idle.process, place: idle.place, tasks: self.tasks.clone() };
                 return Ok(Exchange::new(lease, plan(None, None), self.clock.clone(), self.halt.clone()));
             }

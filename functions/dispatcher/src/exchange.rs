@@ -5,13 +5,16 @@ use std::sync::Arc;
 use ::metrics::counter;
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use workmanager_core_domain::{
     AttemptId,
+    event::DataKind,
     outcome::{Failure, FailureKind},
     ports::Clock,
 };
-use workmanager_core_frames::{ErrorHead, FailedWith, Frame, FrameError, Kind, Limits, LogHead};
+use workmanager_core_frames::{EngineAttemptHead, ErrorHead, FailedWith, Frame, FrameError, Kind, Limits, LogHead};
 use workmanager_engines_host::{Ended, Piece, Step as Happening};
 
 use crate::{birth::Birth, lease::Lease, metrics::ATTEMPTS};
@@ -33,9 +36,19 @@ pub(crate) struct Plan {
     /// The load, if the process does not have the version yet.
     pub(crate) load: Option<Frame>,
     /// The attempt, if it has not been sent yet.
-    pub(crate) run: Option<Frame>,
+    pub(crate) run: Option<Run>,
     /// For people, when it is over.
     pub(crate) timeout_ms: u64,
+}
+
+/// An attempt that is to be sent.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) attempt: AttemptId,
+    pub(crate) event: Box<RawValue>,
+    pub(crate) data: DataKind,
+    pub(crate) body: Bytes,
+    pub(crate) deadline: Instant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +76,17 @@ struct Named {
     attempt: Option<AttemptId>,
 }
 
+impl Run {
+    /// What an engine is told, with the time that is left now: what fetching and loading took is not the worker's.
+    pub(crate) fn frame(&self) -> Result<Frame, FrameError> {
+        let Self { attempt, event, data, body, deadline } = self;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        let head = EngineAttemptHead { attempt: *attempt, event, data: *data, left_ms };
+        Frame::new(Kind::Attempt, &head, body.clone())
+    }
+}
+
 impl Exchange {
     pub(crate) fn new(lease: Lease, plan: Plan, clock: Arc<dyn Clock>, halt: CancellationToken) -> Self {
         let phase = if plan.load.is_some() { Phase::Loading } else { Phase::Running };
@@ -83,7 +107,7 @@ impl Exchange {
             let Some(lease) = &mut self.lease else { return Err(FrameError::Unexpected(Kind::Attempt)) };
             let due = match self.phase {
                 Phase::Loading => self.plan.load.take(),
-                Phase::Running => self.plan.run.take(),
+                Phase::Running => self.plan.run.take().map(|run| run.frame()).transpose()?,
             };
             if let Some(frame) = due
                 && let Err(ended) = lease.process.send(&frame).await

@@ -156,3 +156,19 @@ async fn code_that_does_not_load_names_its_attempt() {
     assert!(answer.error().attempt.is_some());
     assert_eq!(answer.stdout, "loading\n", "what it writes while loading belongs to the attempt");
 }
+
+#[tokio::test]
+async fn what_loading_took_is_not_left_to_the_worker() {
+    let harness = Harness::new().await;
+    let source = "
+import sys, time
+time.sleep(1)
+def Process(event): return {'type': 't', 'data': sys._getframe(1).f_locals['head']['leftMs']}
+";
+    let (digest, _) = harness.store.version(source);
+    let mut left: Vec<u64> = Vec::new();
+    for data in ["1", "2"] {
+        left.push(harness.run(1, digest, data).await.data().parse().unwrap());
+    }
+    assert!((1..=29_000).contains(&left[0]) && left[1] > left[0], "{left:?} of 30 s are left, loading took one");
+}
