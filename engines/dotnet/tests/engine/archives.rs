@@ -78,6 +78,24 @@ async fn what_dotnet_publish_writes_is_loaded_with_its_dependencies() {
 }
 
 #[tokio::test]
+async fn the_folder_around_everything_does_not_count() {
+    let Some(bench) = Bench::new().await else { return };
+    let prices = bench.assembly("prices", LIBRARY, &[]);
+    let shop = bench.assembly("shop", WORKER, &["prices"]);
+    // As `zip -r worker.zip out/publish` writes it, and as macOS does.
+    let files = [
+        ("out/publish/", &b""[..]),
+        ("out/publish/shop.dll", &shop),
+        ("out/publish/prices.dll", &prices),
+        ("out/publish/shop.runtimeconfig.json", b"{}"),
+        ("__MACOSX/out/._publish", b"x"),
+    ];
+    assert_eq!(bench.load(&files).await.unwrap().json("1").await.data(), "40");
+    let message = bench.refused(&[("one/shop.dll", &shop), ("two/prices.dll", &prices)]).await;
+    assert!(message.contains("the archive has no assembly of a worker"), "{message}");
+}
+
+#[tokio::test]
 async fn what_is_missing_is_named_at_the_load() {
     let Some(bench) = Bench::new().await else { return };
     bench.assembly("prices", LIBRARY, &[]);
