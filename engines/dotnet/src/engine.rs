@@ -23,7 +23,8 @@ pub struct Options {
     pub root: Option<PathBuf>,
     /// The folder of the C# compiler; that of the newest SDK when not given.
     pub roslyn: Option<PathBuf>,
-    /// The assembly with the type of events, as the CloudEvents package has it; a stand-in when not given.
+    /// The assembly with the type of events, as the CloudEvents package has it; a stand-in when not given. That of the
+    /// machine is found by [`events_of`](crate::events_of).
     pub cloud_events: Option<PathBuf>,
     /// Where programs are looked for.
     pub path: Option<OsString>,

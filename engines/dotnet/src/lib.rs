@@ -15,3 +15,4 @@ mod toolchain;
 
 pub use engine::{Dotnet, Options};
 pub use launch::{Launcher, Way, launched};
+pub use toolchain::events_of;

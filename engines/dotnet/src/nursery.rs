@@ -136,7 +136,14 @@ impl Nursery {
         let runtime = runtime::find(root.as_deref(), path.as_deref(), *way)?;
         let toolchain = toolchain::find(roslyn.as_deref(), &runtime.root, cloud_events.as_deref())?;
         let (root, compiler) = (runtime.root.display(), toolchain.folder.display());
-        Ok(format!(".NET {} at {root}, C# compiler in {compiler}", runtime.version))
+        Ok(format!(".NET {} at {root}, C# compiler in {compiler}, {}", runtime.version, self.events()))
+    }
+
+    /// Whose type of events workers are given.
+    fn events(&self) -> String {
+        let package = self.options.cloud_events.as_ref();
+        package
+            .map_or_else(|| "CloudEvents by a stand-in".to_owned(), |file| format!("CloudEvents of {}", file.display()))
     }
 
     /// What is found and made once. Seconds, if the programs have to be compiled.
@@ -178,7 +185,7 @@ impl Nursery {
         if let Some(folders) = &ground.folders {
             process.owns(folders.of(process.pid()));
         }
-        self.lock().version = Some(ready.runtime);
+        self.lock().version = Some(format!("{}, {}", ready.runtime, self.events()));
         Ok(process)
     }
 

@@ -94,6 +94,10 @@ fn newest(root: &Path, way: Way) -> Result<Runtime, String> {
 }
 
 impl Version {
+    pub(crate) fn major(&self) -> u32 {
+        self.numbers[0]
+    }
+
     pub(crate) fn read(text: &str) -> Option<Self> {
         let (numbers, preview) = text.split_once('-').map_or((text, None), |(numbers, rest)| (numbers, Some(rest)));
         let mut parts = numbers.split('.').map(|number| number.parse().ok());

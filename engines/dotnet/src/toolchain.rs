@@ -42,6 +42,22 @@ pub(crate) fn find(given: Option<&Path>, root: &Path, events: Option<&Path>) -> 
     Ok(toolchain)
 }
 
+/// The newest CloudEvents package among those that the machine has for its builds: below `packages`, else where an SDK
+/// keeps them in a `home`.
+#[must_use]
+pub fn events_of(packages: Option<&Path>, home: Option<&Path>) -> Option<PathBuf> {
+    let usual = || home.filter(|home| home.is_absolute()).map(|home| home.join(".nuget/packages"));
+    let package = packages.map(Path::to_owned).or_else(usual)?.join("cloudnative.cloudevents");
+    let versions = fs::read_dir(package).ok()?.flatten();
+    let versions = versions.filter_map(|entry| Some((Version::read(entry.file_name().to_str()?)?, entry.path())));
+    // Another major version has other methods.
+    let (_, newest) =
+        versions.filter(|(version, _)| version.major() == 2).max_by(|(one, _), (other, _)| one.cmp(other))?;
+    let places = ["net8.0", "netstandard2.1", "netstandard2.0"];
+    let files = places.map(|framework| newest.join("lib").join(framework).join("CloudNative.CloudEvents.dll"));
+    files.into_iter().find(|file| file.is_file())
+}
+
 fn of_sdk(root: &Path) -> Option<PathBuf> {
     let sdks = fs::read_dir(root.join("sdk")).ok()?.flatten();
     let versions = sdks.filter_map(|sdk| Some((Version::read(sdk.file_name().to_str()?)?, sdk.path())));
@@ -74,6 +90,29 @@ fn missing(what: &str) -> SpawnError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_package_of_events_that_can_be_used_is_found_where_builds_keep_it() {
+        let home = tempfile::tempdir().unwrap();
+        let packages = home.path().join(".nuget/packages");
+        let add = |version: &str, framework: &str| {
+            let place = packages.join("cloudnative.cloudevents").join(version).join("lib").join(framework);
+            fs::create_dir_all(&place).unwrap();
+            fs::write(place.join("CloudNative.CloudEvents.dll"), "").unwrap();
+        };
+        assert_eq!(events_of(None, Some(home.path())), None);
+        for (version, framework) in
+            [("1.3.80", "netstandard2.0"), ("2.7.1", "netstandard2.0"), ("2.10.0", "netstandard2.0")]
+        {
+            add(version, framework);
+        }
+        add("2.10.0", "netstandard2.1");
+        add("3.0.0", "net8.0");
+        let newest = packages.join("cloudnative.cloudevents/2.10.0/lib/netstandard2.1/CloudNative.CloudEvents.dll");
+        assert_eq!(events_of(None, Some(home.path())), Some(newest.clone()));
+        assert_eq!(events_of(Some(&packages), None), Some(newest));
+        assert_eq!(events_of(Some(Path::new("/nonexistent")), Some(home.path())), None, "what is named counts alone");
+    }
 
     #[test]
     fn the_newest_sdk_compiles_and_what_is_missing_is_said() {

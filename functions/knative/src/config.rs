@@ -70,9 +70,14 @@ pub struct Config {
     #[arg(long, env = "WORKMANAGER_CSHARP_COMPILER", value_name = "DIR")]
     pub csharp_compiler: Option<PathBuf>,
 
-    /// CloudNative.CloudEvents.dll, as its package has it; a stand-in with its identity is used when not given.
+    /// CloudNative.CloudEvents.dll, as its package has it; that of the newest package 2.x in NUGET_PACKAGES or
+    /// ~/.nuget/packages when not given, a stand-in with its identity where there is none.
     #[arg(long, env = "WORKMANAGER_CLOUDEVENTS", value_name = "FILE")]
     pub cloud_events: Option<PathBuf>,
+
+    /// Where the .NET SDK keeps packages.
+    #[arg(long, env = "NUGET_PACKAGES", hide = true)]
+    pub nuget_packages: Option<PathBuf>,
 
     /// .NET processes that are kept ahead, ready for a worker.
     #[arg(long, env = "WORKMANAGER_DOTNET_SPARES", default_value_t = 1, value_name = "COUNT")]

@@ -44,6 +44,18 @@ pub struct DotnetPlaces {
     /// The folder of the C# compiler; that of the newest .NET SDK when not given.
     #[arg(long = "csharp-compiler", env = "WORKMANAGER_CSHARP_COMPILER", value_name = "DIR")]
     pub compiler: Option<PathBuf>,
+    /// CloudNative.CloudEvents.dll; that of a package that the machine has, or a stand-in, when not given.
+    #[arg(long, env = "WORKMANAGER_CLOUDEVENTS", value_name = "FILE")]
+    pub cloud_events: Option<PathBuf>,
+    /// .NET is started by its own `dotnet` program.
+    #[arg(long = "dotnet-exec", env = "WORKMANAGER_DOTNET_EXEC")]
+    pub exec: bool,
+    /// Where the .NET SDK keeps packages.
+    #[arg(long, env = "NUGET_PACKAGES", hide = true)]
+    pub nuget_packages: Option<PathBuf>,
+    /// Where it keeps them otherwise.
+    #[arg(long, env = "HOME", hide = true)]
+    pub home: Option<PathBuf>,
     /// Where programs are looked for.
     #[arg(long, env = "PATH", hide = true)]
     pub path: Option<OsString>,

@@ -118,6 +118,8 @@ async fn the_type_of_events_is_that_of_the_package_where_there_is_one() {
 class Worker { public CloudEvent Process(CloudEvent e) => new() { Type = \"t\", Data = typeof(CloudEvent).Assembly.Location }; }";
     let location: PathBuf = serde_json::from_str(&harness.load(source).await.json("1").await.data()).unwrap();
     assert!(location.starts_with(place.path()), "{}", location.display());
+    let runtime = harness.engine.info(MimeType::CSharp).runtime.unwrap();
+    assert!(runtime.ends_with(&format!(", CloudEvents of {}", package.display())), "{runtime}");
     assert_eq!(std::fs::read(location).unwrap(), std::fs::read(package).unwrap());
     let missing = Harness::with(Options { cloud_events: Some("/no/such.dll".into()), ..dotnet().unwrap() });
     let error = missing.engine.spawn(&missing.manifest).await.unwrap_err().to_string();

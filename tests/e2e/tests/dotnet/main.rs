@@ -4,6 +4,7 @@
 mod artefacts;
 mod compiling;
 mod dev;
+mod doctor;
 mod harm;
 mod offers;
 mod reload;
