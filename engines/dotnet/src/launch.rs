@@ -26,7 +26,8 @@ pub enum Way {
     /// This program, where the runtime is a library; else its `dotnet`.
     #[default]
     Own,
-    /// The `dotnet` program, as for workers that ask where their dependencies are (`AssemblyDependencyResolver`).
+    /// The `dotnet` program, as for workers that ask where plug-ins have their dependencies
+    /// (`AssemblyDependencyResolver`).
     Exec,
 }
 

@@ -128,9 +128,14 @@ fn assemblies(launch: &Launch) -> io::Result<CString> {
     Ok(CString::new(list)?)
 }
 
-/// The platform as packages name it.
+/// The platform as packages name it. A runtime that is loaded here is built for the same C library.
 const fn rid() -> &'static str {
-    if cfg!(target_arch = "aarch64") { "linux-arm64" } else { "linux-x64" }
+    match (cfg!(target_env = "musl"), cfg!(target_arch = "aarch64")) {
+        (false, false) => "linux-x64",
+        (false, true) => "linux-arm64",
+        (true, false) => "linux-musl-x64",
+        (true, true) => "linux-musl-arm64",
+    }
 }
 
 fn text(text: &OsStr) -> io::Result<CString> {

@@ -83,8 +83,8 @@ pub struct Config {
     #[arg(long, env = "WORKMANAGER_DOTNET_SPARES", default_value_t = 1, value_name = "COUNT")]
     pub dotnet_spares: usize,
 
-    /// .NET is started by its own `dotnet` program: slower, and needed by workers that look for their own
-    /// dependencies as plug-in hosts do. Always so where the runtime is no library.
+    /// .NET is started by its own `dotnet` program: slower, and needed by workers that ask what plug-ins need which
+    /// they have written to disk (AssemblyDependencyResolver). Always so where the runtime is no library.
     #[arg(long, env = "WORKMANAGER_DOTNET_EXEC")]
     pub dotnet_exec: bool,
 

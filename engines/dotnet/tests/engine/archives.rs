@@ -96,6 +96,24 @@ async fn the_folder_around_everything_does_not_count() {
 }
 
 #[tokio::test]
+async fn what_is_in_an_archive_is_nowhere_on_disk() {
+    let Some(bench) = Bench::new().await else { return };
+    let source = "using CloudNative.CloudEvents;
+using System;
+using System.IO;
+public static class Shop
+{
+    static bool IsIn(string folder) => File.Exists(Path.Combine(folder, \"appsettings.json\"));
+    public static CloudEvent Process(CloudEvent e) => new CloudEvent { Type = \"t\", Data = new object[] {
+        typeof(Shop).Assembly.Location, IsIn(AppContext.BaseDirectory), IsIn(Path.GetTempPath()), IsIn(\".\")
+    } };
+}";
+    let shop = bench.assembly("shop", source, &[]);
+    let mut worker = bench.load(&[("shop.dll", &shop), ("appsettings.json", b"{}")]).await.unwrap();
+    assert_eq!(worker.json("1").await.data(), r#"["",false,false,false]"#);
+}
+
+#[tokio::test]
 async fn what_is_missing_is_named_at_the_load() {
     let Some(bench) = Bench::new().await else { return };
     bench.assembly("prices", LIBRARY, &[]);

@@ -98,7 +98,7 @@ pub(crate) fn csc(output: &Path, source: &Path, references: impl Iterator<Item =
     csc.arg("exec").arg(roslyn.join("csc.dll")).args(["-nologo", "-target:library"]);
     csc.args(own.chain(references.clone()).map(|path| format!("-reference:{}", path.display())));
     let done = csc.arg(format!("-out:{}", output.display())).arg(source).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+    assert!(done.status.success(), "{done:?}");
 }
 
 /// An archive of files that are stored as they are.

@@ -10,16 +10,29 @@ fn exec() -> Option<Harness> {
 }
 
 #[tokio::test]
-async fn its_own_program_compiles_and_runs_workers_that_look_for_their_dependencies() {
+async fn its_own_program_knows_what_plug_ins_on_disk_need_and_nothing_of_what_is_in_memory() {
     let Some(harness) = exec() else { return };
-    let source = "using CloudNative.CloudEvents;
+    let source = r#"using CloudNative.CloudEvents;
 using System.Runtime.Loader;
 class Worker
 {
-    static readonly AssemblyDependencyResolver Resolver = new(typeof(CloudEvent).Assembly.Location);
-    public CloudEvent Process(CloudEvent e) => new() { Type = \"t\", Data = Resolver.ResolveAssemblyToPath(new(\"None\")) == null };
-}";
-    assert_eq!(harness.load(source).await.json("1").await.data(), "true");
+    static string Plugin(string name)
+    {
+        var path = Path.Combine(Path.GetTempPath(), name + ".dll");
+        File.Copy(typeof(CloudEvent).Assembly.Location, path, true);
+        return path;
+    }
+    public CloudEvent Process(CloudEvent e)
+    {
+        var (plugin, needed) = (Plugin("plugin"), Plugin("needed"));
+        var found = new AssemblyDependencyResolver(plugin).ResolveAssemblyToPath(new("needed")) == needed;
+        return new() { Type = "t", Data = new object[] { found, typeof(Worker).Assembly.Location } };
+    }
+}"#;
+    assert_eq!(harness.load(source).await.json("1").await.data(), r#"[true,""]"#);
+    // Who loads the runtime as a library has no such answers.
+    let failure = Harness::new().unwrap().load(source).await.json("1").await.failure();
+    assert!(failure.stack.unwrap().contains("AssemblyDependencyResolver"));
 }
 
 #[tokio::test]
