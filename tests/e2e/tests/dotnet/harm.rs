@@ -30,6 +30,9 @@ class Bomb {{ ~Bomb() => throw new Exception(\"final\"); }}
 class Worker
 {{
     [DllImport(\"libc\")] static extern nint strlen(nint text);
+    [DllImport(\"libc\")] static extern int kill(int pid, int signal);
+    [DllImport(\"libc\")] static extern nint syscall(nint number, nint one, nint two, nint three);
+    [DllImport(\"libc\")] static extern nint ptrace(nint request, nint pid, nint address, nint data);
     static int Deep(int n) => Deep(n + 1) + 1;
     static async void Elsewhere() {{ await Task.Yield(); throw new Exception(\"elsewhere\"); }}
     public CloudEvent Process(CloudEvent e)
@@ -72,9 +75,9 @@ class Worker
     }
 
     #[track_caller]
-    fn answers(self, data: &str) {
+    fn answers(self, data: impl Into<Value>) {
         let answer = self.provoke().expect(200).json();
-        assert_eq!(answer["data"], data);
+        assert_eq!(answer["data"], data.into());
         self.ends_well();
     }
 
@@ -177,4 +180,39 @@ fn memory_without_end_is_out_of_memory() {
     let act = "var all = new List<byte[]>(); while (true) all.Add(new byte[1 << 20]);";
     let Some(scene) = Scene::limited(act, &json!({ "timeout": "10s", "memory": "64MiB" })) else { return };
     scene.fails("out-of-memory", "OutOfMemoryException");
+}
+
+#[test]
+fn signals_and_debuggers_in_every_way_reach_nobody() {
+    // Signal 0 asks whether another one would arrive, and PTRACE_SEIZE stops nobody: a sandbox that lets this through
+    // fails the test, and not the machine.
+    let act = "
+        var (tkill, tgkill) = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? (130, 131) : (200, 234);
+        var all = Directory.GetDirectories(\"/proc\").Select(path => int.TryParse(Path.GetFileName(path), out var pid) ? pid : 0);
+        var others = all.Where(pid => pid > 0 && pid != Environment.ProcessId).ToList();
+        var neighbours = others.Count(pid => File.ReadAllText($\"/proc/{pid}/cmdline\").Contains(\"dotnet-launch\"));
+        var reached = others.Append(-1).Append(0).Where(pid => kill(pid, 0) == 0)
+            .Concat(others.Where(pid => syscall(tkill, pid, 0, 0) == 0))
+            .Concat(others.Where(pid => syscall(tgkill, pid, pid, 0) == 0))
+            .Concat(others.Where(pid => syscall(434, pid, 0, 0) >= 0))
+            .Concat(others.Where(pid => ptrace(0x4206, pid, 0, 0) == 0)).ToList();
+        return new() { Type = \"fine\", Data = new object[] { neighbours > 0, reached } };";
+    let Some(scene) = Scene::of(act) else { return };
+    scene.server.publish("neighbour", "before", &json!("good"));
+    scene.answers(json!([true, []]));
+}
+
+#[test]
+fn the_memory_of_others_and_their_files_stay_closed() {
+    let act = "
+        var all = Directory.GetDirectories(\"/proc\").Where(path => int.TryParse(Path.GetFileName(path), out var pid) && pid != Environment.ProcessId);
+        var paths = all.SelectMany(path => new[] { path + \"/mem\", path + \"/environ\" }).Append(\"/tmp/left\").Append(\"/dev/shm/left\");
+        static bool Opens(string path)
+        {
+            try { using var file = File.Open(path, FileMode.OpenOrCreate, FileAccess.ReadWrite); return true; }
+            catch (Exception) { return false; }
+        }
+        return new() { Type = \"fine\", Data = paths.Where(Opens).ToList() };";
+    let Some(scene) = Scene::of(act) else { return };
+    scene.answers(json!([]));
 }
