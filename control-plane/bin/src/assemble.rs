@@ -182,10 +182,8 @@ pub(crate) fn engines(config: &function::Config, tasks: &Tasks) -> Registry {
     let dotnet = dotnet::Options {
         root: config.dotnet_root.clone(),
         roslyn: config.csharp_compiler.clone(),
-        cloud_events: config
-            .cloud_events
-            .clone()
-            .or_else(|| dotnet::events_of(config.nuget_packages.as_deref(), config.home.as_deref())),
+        cloud_events: config.cloud_events.clone(),
+        found_events: dotnet::events_of(config.nuget_packages.as_deref(), config.home.as_deref()),
         path: config.path.clone(),
         cache: config.machine_cache(),
         folders: config.cache(),
@@ -203,9 +201,15 @@ pub(crate) fn engines(config: &function::Config, tasks: &Tasks) -> Registry {
 /// What .NET this machine has, for the doctor.
 pub(crate) fn look_for_dotnet(places: &DotnetPlaces) -> EngineInfo {
     let DotnetPlaces { root, compiler, cloud_events, exec, nuget_packages, home, path } = places.clone();
-    let cloud_events = cloud_events.or_else(|| dotnet::events_of(nuget_packages.as_deref(), home.as_deref()));
-    let way = if exec { Way::Exec } else { Way::Own };
-    let options = dotnet::Options { root, roslyn: compiler, cloud_events, way, path, ..dotnet::Options::default() };
+    let options = dotnet::Options {
+        root,
+        roslyn: compiler,
+        cloud_events,
+        found_events: dotnet::events_of(nuget_packages.as_deref(), home.as_deref()),
+        way: if exec { Way::Exec } else { Way::Own },
+        path,
+        ..dotnet::Options::default()
+    };
     Dotnet::new(options, Tasks::new()).look()
 }
 

@@ -23,9 +23,10 @@ pub struct Options {
     pub root: Option<PathBuf>,
     /// The folder of the C# compiler; that of the newest SDK when not given.
     pub roslyn: Option<PathBuf>,
-    /// The assembly with the type of events, as the CloudEvents package has it; a stand-in when not given. That of the
-    /// machine is found by [`events_of`](crate::events_of).
+    /// The assembly with the type of events, as the CloudEvents package has it; a stand-in when not given.
     pub cloud_events: Option<PathBuf>,
+    /// One that was found ([`events_of`](crate::events_of)) and is taken when none is given, if it can be used.
+    pub found_events: Option<PathBuf>,
     /// Where programs are looked for.
     pub path: Option<OsString>,
     /// Where the engine's own programs are kept, compiled.
@@ -48,6 +49,7 @@ impl Default for Options {
             root: None,
             roslyn: None,
             cloud_events: None,
+            found_events: None,
             path: None,
             cache: None,
             folders: None,

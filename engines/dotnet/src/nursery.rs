@@ -132,18 +132,12 @@ impl Nursery {
     /// # Errors
     /// `Missing`, with what to do.
     pub(crate) fn look(&self) -> Result<String, SpawnError> {
-        let Options { root, roslyn, cloud_events, path, way, .. } = &self.options;
+        let Options { root, roslyn, cloud_events, found_events, path, way, .. } = &self.options;
         let runtime = runtime::find(root.as_deref(), path.as_deref(), *way)?;
-        let toolchain = toolchain::find(roslyn.as_deref(), &runtime.root, cloud_events.as_deref())?;
+        let events = cloud_events.as_ref().or(found_events.as_ref());
+        let toolchain = toolchain::find(roslyn.as_deref(), &runtime.root, events.map(PathBuf::as_path))?;
         let (root, compiler) = (runtime.root.display(), toolchain.folder.display());
-        Ok(format!(".NET {} at {root}, C# compiler in {compiler}, {}", runtime.version, self.events()))
-    }
-
-    /// Whose type of events workers are given.
-    fn events(&self) -> String {
-        let package = self.options.cloud_events.as_ref();
-        package
-            .map_or_else(|| "CloudEvents by a stand-in".to_owned(), |file| format!("CloudEvents of {}", file.display()))
+        Ok(format!(".NET {} at {root}, C# compiler in {compiler}, {}", runtime.version, toolchain.whose_events()))
     }
 
     /// What is found and made once. Seconds, if the programs have to be compiled.
@@ -185,7 +179,7 @@ impl Nursery {
         if let Some(folders) = &ground.folders {
             process.owns(folders.of(process.pid()));
         }
-        self.lock().version = Some(format!("{}, {}", ready.runtime, self.events()));
+        self.lock().version = Some(format!("{}, {}", ready.runtime, ground.programs.events()));
         Ok(process)
     }
 
@@ -238,8 +232,17 @@ impl Options {
         if !is_asked && let Some(sealed) = Programs::sealed(cache, runtime) {
             return Ok(sealed);
         }
-        let toolchain = toolchain::find(self.roslyn.as_deref(), &runtime.root, self.cloud_events.as_deref())?;
-        Programs::make(cache, launcher, runtime, &toolchain)
+        let made = |events: Option<&Path>| {
+            let toolchain = toolchain::find(self.roslyn.as_deref(), &runtime.root, events)?;
+            Programs::make(cache, launcher, runtime, &toolchain)
+        };
+        match (self.cloud_events.as_deref(), self.found_events.as_deref()) {
+            (None, Some(found)) => made(Some(found)).or_else(|error| {
+                warn!("workers get a stand-in for CloudEvents; what {} has cannot be used: {error}", found.display());
+                made(None)
+            }),
+            (given, _) => made(given),
+        }
     }
 }
 

@@ -88,6 +88,8 @@ pub(crate) struct Programs {
     folder: PathBuf,
     /// Compiler, framework, references and the engine's own part, by one name.
     toolchain: String,
+    /// Whose type of events workers are given.
+    events: String,
 }
 
 impl Programs {
@@ -104,7 +106,7 @@ impl Programs {
         let parent = cache.join("dotnet");
         let identity = identity(runtime, toolchain).map_err(SpawnError::system("read the C# compiler"))?.hex();
         let name = &identity[..16];
-        let programs = Self::named(parent.join(name), name, runtime);
+        let programs = Self::named(parent.join(name), name, runtime, toolchain.whose_events());
         if programs.folder.is_dir() {
             return Ok(programs);
         }
@@ -129,7 +131,8 @@ impl Programs {
         let text = fs::read_to_string(parent.join(SEAL)).ok()?;
         let (name, made_for) = text.split_once('\n')?;
         let folder = parent.join(name);
-        (made_for == sources(runtime) && folder.is_dir()).then(|| Self::named(folder, name, runtime))
+        (made_for == sources(runtime) && folder.is_dir())
+            .then(|| Self::named(folder, name, runtime, "CloudEvents as the image has it".to_owned()))
     }
 
     /// Leaves word that these are the ones.
@@ -142,8 +145,13 @@ impl Programs {
         fs::write(self.folder.with_file_name(SEAL), text).map_err(SpawnError::system("cache of the engine's programs"))
     }
 
-    fn named(folder: PathBuf, name: &str, runtime: &Runtime) -> Self {
-        Self { folder, toolchain: format!(".NET {}, {name}", runtime.version) }
+    fn named(folder: PathBuf, name: &str, runtime: &Runtime, events: String) -> Self {
+        Self { folder, toolchain: format!(".NET {}, {name}", runtime.version), events }
+    }
+
+    /// Whose type of events workers are given.
+    pub(crate) fn events(&self) -> &str {
+        &self.events
     }
 
     /// What runs workers.

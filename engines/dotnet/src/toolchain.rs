@@ -66,6 +66,13 @@ fn of_sdk(root: &Path) -> Option<PathBuf> {
 }
 
 impl Toolchain {
+    /// Whose type of events workers are given.
+    pub(crate) fn whose_events(&self) -> String {
+        let package = self.events.as_ref();
+        package
+            .map_or_else(|| "CloudEvents by a stand-in".to_owned(), |file| format!("CloudEvents of {}", file.display()))
+    }
+
     pub(crate) fn csc(&self) -> PathBuf {
         self.folder.join("csc.dll")
     }

@@ -145,6 +145,27 @@ class Worker { public CloudEvent Process(CloudEvent e) => new() { Type = \"t\", 
 }
 
 #[tokio::test]
+async fn a_package_that_was_found_and_cannot_be_used_leaves_the_stand_in() {
+    let Some(bench) = Bench::new().await else { return };
+    let (place, broken) = (tempfile::tempdir().unwrap(), bench.path("broken.dll"));
+    std::fs::write(&broken, "no assembly").unwrap();
+    let found = |found_events: &std::path::Path| Options {
+        cloud_events: None,
+        found_events: Some(found_events.to_owned()),
+        cache: Some(place.path().into()),
+        ..dotnet().unwrap()
+    };
+    for (file, events) in
+        [(&broken, "by a stand-in".to_owned()), (&cloud_events(), format!("of {}", cloud_events().display()))]
+    {
+        let harness = Harness::with(found(file));
+        drop(harness.engine.spawn(&harness.manifest).await.unwrap());
+        let runtime = harness.engine.info(MimeType::CSharp).runtime.unwrap();
+        assert!(runtime.ends_with(&format!(", CloudEvents {events}")), "{runtime}");
+    }
+}
+
+#[tokio::test]
 async fn a_package_gives_what_suits_the_runtime_best() {
     let Some(bench) = Bench::new().await else { return };
     let prices = bench.assembly("prices", LIBRARY, &[]);

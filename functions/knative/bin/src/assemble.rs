@@ -19,10 +19,8 @@ pub(crate) fn engines(config: &Config, tasks: &Tasks) -> Registry {
     let dotnet = dotnet::Options {
         root: config.dotnet_root.clone(),
         roslyn: config.csharp_compiler.clone(),
-        cloud_events: config
-            .cloud_events
-            .clone()
-            .or_else(|| dotnet::events_of(config.nuget_packages.as_deref(), config.home.as_deref())),
+        cloud_events: config.cloud_events.clone(),
+        found_events: dotnet::events_of(config.nuget_packages.as_deref(), config.home.as_deref()),
         path: config.path.clone(),
         cache: config.machine_cache(),
         folders: config.cache(),
