@@ -129,8 +129,11 @@ impl Machine {
         alter: &dyn Fn(&str, String) -> String,
     ) -> Option<Self> {
         let is_repaired = broker == Broker::Repaired;
-        let variable = if is_repaired { "WORKMANAGER_TEST_DAPRD_REPAIRED" } else { "WORKMANAGER_TEST_DAPRD" };
-        let daprd_path = tool("daprd", variable)?;
+        let (name, variable) = match broker {
+            Broker::Repaired => ("daprd-repaired", "WORKMANAGER_TEST_DAPRD_REPAIRED"),
+            _ => ("daprd", "WORKMANAGER_TEST_DAPRD"),
+        };
+        let daprd_path = tool(name, variable)?;
         let needs_redis = store == Store::Redis || broker == Broker::Redis;
         let redis_path = if needs_redis { Some(tool("redis-server", "WORKMANAGER_TEST_REDIS")?) } else { None };
         let folder = tempfile::tempdir().unwrap();

@@ -55,6 +55,10 @@ class Worker
     }
 
     fn provoke(&self) -> Answer {
+        self.invoke("hostile")
+    }
+
+    fn invoke(&self, worker: &str) -> Answer {
         let headers = [
             ("ce-specversion", "1.0"),
             ("ce-id", "bad"),
@@ -62,7 +66,7 @@ class Worker
             ("ce-type", "test"),
             ("content-type", "application/json"),
         ];
-        self.server.send("POST", "/v1/workers/hostile/invoke", &headers, b"\"bad\"")
+        self.server.send("POST", &format!("/v1/workers/{worker}/invoke"), &headers, b"\"bad\"")
     }
 
     #[track_caller]
@@ -198,7 +202,8 @@ fn signals_and_debuggers_in_every_way_reach_nobody() {
             .Concat(others.Where(pid => ptrace(0x4206, pid, 0, 0) == 0)).ToList();
         return new() { Type = \"fine\", Data = new object[] { neighbours > 0, reached } };";
     let Some(scene) = Scene::of(act) else { return };
-    scene.server.publish("neighbour", "before", &json!("good"));
+    // Its process is there then.
+    let _ = scene.invoke("neighbour").expect(200);
     scene.answers(json!([true, []]));
 }
 
