@@ -146,13 +146,14 @@ impl App {
             Err(Error::NoWorker { .. }) => {}
             answer => return answer,
         }
-        if let Some(id) = self.id_of(reference).await
+        let id = self.id_of(reference).await;
+        if let Some(id) = id
             && self.reread(id).await.is_ok()
             && let Ok(member) = self.find(reference)
         {
             return Ok(member);
         }
-        Err(self.unknown(reference).await)
+        Err(self.unknown(reference, id).await)
     }
 
     /// Runs a change to its end even if whoever asked for it is gone, so that nothing is left half

@@ -17,7 +17,7 @@ use workmanager_core_kit::Tasks;
 
 use crate::{
     gather::Gather,
-    sidecar::{CALL, GATHERED, Message, Sidecar},
+    sidecar::{GATHERED, Message, Sidecar, gathered},
     status::Failure,
 };
 
@@ -85,10 +85,7 @@ impl Sidecar {
             let (sidecar, topic, line) = (sidecar.clone(), topic.clone(), of.clone());
             async move { sidecar.publish_each(&topic, messages, &line).await }
         };
-        match tokio::time::timeout(CALL, line.gather.ask(message, bytes, make)).await {
-            Ok(published) => published.unwrap_or_else(|| Err(Failure::unanswered())),
-            Err(_) => Err(Failure::Elapsed),
-        }
+        gathered(line.gather.ask(message, bytes, make)).await
     }
 
     /// Publishes events on a topic; what became of each.

@@ -1,5 +1,5 @@
-//! Holds the sidecar's own list of streams against ours, and the shared list of topics. One that it does not list brings nothing, however open it looks
-//! from here: a proxy on the way may have kept our end of it.
+//! Holds the sidecar's own list of streams against ours, and the shared list of topics. A stream that the sidecar does not
+//! list brings nothing, however open it looks from here: a proxy on the way may have kept our end of it.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

@@ -21,7 +21,7 @@ use workmanager_core_kit::Tasks;
 use crate::{Config, gather::Gather, posts::Posts, status::Failure};
 
 /// How long one call may take.
-pub(crate) const CALL: Duration = Duration::from_secs(10);
+const CALL: Duration = Duration::from_secs(10);
 /// The sidecar shuts out clients that ping more often than every 8 s.
 const PING: Duration = Duration::from_secs(15);
 /// Largest answer that is read, in bytes: what the sidecar itself passes on, with room to spare.
@@ -169,10 +169,7 @@ impl Sidecar {
                     .collect()
             }
         };
-        match tokio::time::timeout(CALL, self.gathers.reads.ask(key.to_owned(), key.len(), make)).await {
-            Ok(read) => read.unwrap_or_else(|| Err(Failure::unanswered())),
-            Err(_) => Err(Failure::Elapsed),
-        }
+        gathered(self.gathers.reads.ask(key.to_owned(), key.len(), make)).await
     }
 
     /// The values of those of the keys that have one.
@@ -233,10 +230,7 @@ impl Sidecar {
                 vec![sidecar.save_all(items).await; count]
             }
         };
-        match tokio::time::timeout(CALL, self.gathers.creates.ask(item, bytes, make)).await {
-            Ok(saved) => saved.unwrap_or_else(|| Err(Failure::unanswered())),
-            Err(_) => Err(Failure::Elapsed),
-        }
+        gathered(self.gathers.creates.ask(item, bytes, make)).await
     }
 
     fn item(key: &str, value: Vec<u8>, etag: Option<&str>, life: Life) -> StateItem {
@@ -310,6 +304,14 @@ fn first_write() -> StateOptions {
     StateOptions {
         concurrency: StateConcurrency::ConcurrencyFirstWrite as i32,
         consistency: StateConsistency::ConsistencyStrong as i32,
+    }
+}
+
+/// What came of a call that was made with others, if it came in time.
+pub(crate) async fn gathered<T>(asked: impl Future<Output = Option<Result<T, Failure>>>) -> Result<T, Failure> {
+    match tokio::time::timeout(CALL, asked).await {
+        Ok(answer) => answer.unwrap_or_else(|| Err(Failure::unanswered())),
+        Err(_) => Err(Failure::Elapsed),
     }
 }
 

@@ -142,14 +142,14 @@ impl App {
         let id = match (&member, reference.parse()) {
             (Some(member), _) => member.worker.id,
             (None, Ok(id)) => id,
-            (None, Err(_)) => return Err(self.unknown(reference).await),
+            (None, Err(_)) => return Err(self.unknown(reference, self.id_of(reference).await).await),
         };
         let active = member.map(|member| member.worker.version);
         let (prefix, start) = (format!("{id}/"), after.map(|number| Version::key(id, number)));
         let limit = limit.unwrap_or(PAGE);
         let page = self.parts.records.page(Collection::Version, &prefix, start.as_deref(), limit).await?;
         if page.records.is_empty() && active.is_none() {
-            return Err(self.unknown(reference).await);
+            return Err(self.unknown(reference, Some(id)).await);
         }
         let (mut entries, mut size, mut last) = (Vec::with_capacity(page.records.len()), 0, None);
         let count = page.records.len();

@@ -79,9 +79,9 @@ pub(super) async fn forget(records: &dyn Records, key: &Key) {
 
 impl App {
     /// The error for a worker that nobody knows: it may be there, and unreadable.
-    pub(super) async fn unknown(&self, reference: &str) -> Error {
+    pub(super) async fn unknown(&self, reference: &str, id: Option<WorkerId>) -> Error {
         let entry = async {
-            let entry = entry_of_worker(self.id_of(reference).await?);
+            let entry = entry_of_worker(id?);
             store::get::<Quarantined>(&*self.parts.records, &entry).await.ok()?.map(|_| entry)
         };
         let reference = reference.to_owned();

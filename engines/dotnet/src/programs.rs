@@ -73,6 +73,8 @@ const CLOUD_EVENTS_NAME: &str = "CloudNative.CloudEvents.dll";
 const HOST_NAME: &str = "workmanager-host.dll";
 const COMPILER_NAME: &str = "workmanager-compiler.dll";
 
+/// Bytes between two collections of what makes them, in hexadecimal: it does not live long.
+const YOUNG: &str = "4000000";
 /// How long a program of ours may be compiled; it takes seconds.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -240,25 +242,28 @@ impl Build<'_> {
         self.compile(folder, &compiler.join(COMPILER_NAME), &[WIRE, COMPILER], program(), &libraries)?;
         let (worker, library) = (folder.join("rehearsal.dll"), vec!["-target:library".to_owned()]);
         self.compile(folder, &worker, &[REHEARSAL], library, &[cloud_events])?;
-        let rehearsed = fs::read(worker).and_then(|worker| rehearse(self.host(&host)?, worker));
+        // What it has in common with those that serve.
+        let (argument, property) = (vec![rehearsal::ARGUMENT.to_owned()], ("System.GC.Concurrent", "false"));
+        let host = self.command(host.join(HOST_NAME), argument, property);
+        let rehearsed = fs::read(worker).and_then(|worker| rehearse(host?, worker));
         if let Err(error) = rehearsed {
             warn!("processes of .NET workers will start a little slower: {error}");
         }
         Ok(())
     }
 
-    /// Runs the host for the rehearsal, with what it has in common with those that serve.
-    fn host(&self, folder: &Path) -> io::Result<Command> {
+    /// Runs a program of our own, which is held by nothing, with one property of the runtime.
+    fn command(&self, application: PathBuf, arguments: Vec<String>, (key, value): (&str, &str)) -> io::Result<Command> {
         let launch = Launch {
             framework: self.runtime.framework.clone(),
-            application: folder.join(HOST_NAME),
+            application,
             muxer: self.runtime.muxer.clone(),
-            arguments: vec![rehearsal::ARGUMENT.to_owned()],
-            properties: vec![("System.GC.Concurrent".to_owned(), "false".to_owned())],
+            arguments,
+            properties: vec![(key.to_owned(), value.to_owned())],
             parent: std::process::id(),
             confinement: None,
         };
-        command(self.launcher, &launch, "4000000")
+        command(self.launcher, &launch, YOUNG)
     }
 
     /// What the `dotnet` program reads beside a program.
@@ -282,16 +287,8 @@ impl Build<'_> {
         arguments.extend(framework.iter().chain(references).map(|path| format!("-reference:{}", path.display())));
         let files = sources.iter().copied().flatten();
         arguments.extend(files.map(|(name, _)| folder.join("source").join(name).display().to_string()));
-        let launch = Launch {
-            framework: self.runtime.framework.clone(),
-            application: self.toolchain.csc(),
-            muxer: self.runtime.muxer.clone(),
-            arguments,
-            properties: vec![("System.Globalization.Invariant".to_owned(), "true".to_owned())],
-            parent: std::process::id(),
-            confinement: None,
-        };
-        let run = command(self.launcher, &launch, "4000000").and_then(|command| Errand::run(command, LIMIT));
+        let command = self.command(self.toolchain.csc(), arguments, ("System.Globalization.Invariant", "true"));
+        let run = command.and_then(|command| Errand::run(command, LIMIT));
         let run = run.map_err(SpawnError::system("run the C# compiler"))?;
         if run.status.success() {
             return Ok(());

@@ -137,7 +137,6 @@ impl Dispatcher {
         retired.into_iter().for_each(|idle| end(idle, &self.tasks));
         let slot = pool.enter(Some(limits.concurrency as usize), deadline).await?;
         let run = Run { attempt, event, data, body, deadline };
-        let frame = run.frame()?;
         let log_bytes = usize::try_from(limits.log_bytes).unwrap_or(usize::MAX).min(MAX_LOG);
         let plan = |load, run| Plan { attempt: Some(attempt), load, run, timeout_ms: limits.timeout_ms };
         // A process that died while it was idle has not seen the attempt: the next one gets it.
@@ -146,7 +145,7 @@ impl Dispatcher {
                 continue;
             }
             idle.process.begin(deadline, log_bytes, Limits::EVENTS);
-            if idle.process.send(&frame).await.is_ok() {
+            if idle.process.send(&run.frame()?).await.is_ok() {
                 let lease = Lease { slot, process: idle.process, place: idle.place, tasks: self.tasks.clone() };
                 return Ok(Exchange::new(lease, plan(None, None), self.clock.clone(), self.halt.clone()));
             }

@@ -128,7 +128,6 @@ impl Machine {
         token: Option<&'static str>,
         alter: &dyn Fn(&str, String) -> String,
     ) -> Option<Self> {
-        let is_repaired = broker == Broker::Repaired;
         let (name, variable) = match broker {
             Broker::Repaired => ("daprd-repaired", "WORKMANAGER_TEST_DAPRD_REPAIRED"),
             _ => ("daprd", "WORKMANAGER_TEST_DAPRD"),
@@ -137,7 +136,7 @@ impl Machine {
         let needs_redis = store == Store::Redis || broker == Broker::Redis;
         let redis_path = if needs_redis { Some(tool("redis-server", "WORKMANAGER_TEST_REDIS")?) } else { None };
         let folder = tempfile::tempdir().unwrap();
-        let is_rabbit = is_repaired || broker == Broker::Rabbit;
+        let is_rabbit = matches!(broker, Broker::Rabbit | Broker::Repaired);
         let rabbit = if is_rabbit { Some(Rabbit::start(folder.path().join("rabbit"))?) } else { None };
         let mut machine = Self {
             folder,
